@@ -1,0 +1,1 @@
+"""Asterisk Gateway Interface: how the dialplan asks us."""

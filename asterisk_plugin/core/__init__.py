@@ -1,0 +1,1 @@
+"""Plain functions: numbers, rules, verdicts. Nothing here waits, reads a clock or a file."""

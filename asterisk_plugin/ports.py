@@ -1,0 +1,232 @@
+"""What the rim promises to the flows. Types only, no code."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+    from asterisk_plugin.core.facts import AttemptLimit, PersonRecords
+
+    Clock = Callable[[], dt.datetime]
+    """Returns the present moment, time-zone-aware, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgiRequest:
+    """What Asterisk says when a script starts.
+
+    Args:
+        script: Path of the URL without slashes: `attempt`.
+        arguments: `agi_arg_1...` in order, as text.
+        channel: Channel name, `PJSIP/agent1-00000001`.
+        unique_id: Asterisk's unique id of that channel.
+        caller_number: `agi_callerid`, empty when Asterisk says `unknown`.
+        calling_pres: `agi_callingpres`: 0-3 shown, 32-35 withheld, 67 unavailable.
+        extension: `agi_extension`.
+        peer: Address of the Asterisk that asked, `127.0.0.1`; `local` for a process AGI.
+        variables: Every `agi_*` line, for what is not named above.
+    """
+
+    script: str
+    arguments: tuple[str, ...] = ()
+    channel: str = ""
+    unique_id: str = ""
+    caller_number: str = ""
+    calling_pres: int = 0
+    extension: str = ""
+    peer: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+class Channel(Protocol):
+    """One call that asks us something, through FastAGI or a process AGI."""
+
+    @property
+    def request(self) -> AgiRequest:
+        """What Asterisk said when the script started."""
+        ...
+
+    async def set_variables(self, values: Mapping[str, str]) -> None:
+        """Set channel variables in the given order; all are sent before the first reply is awaited.
+
+        Raises:
+            LocalProtocolError: A name or value that must not be sent (line break, quote, NUL).
+            ChannelHungUp: The call ended.
+            ChannelError: Asterisk refused.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookUp:
+    """Everything one decision asks of the store, in one round trip.
+
+    Args:
+        person: Tag of the called number (`core.person.person_tag`).
+        principal: Principal id; objections of its scope and of scope everyone are read.
+        campaign: Campaign id.
+        limits: Attempt limits to count, and to reserve against.
+        reserve: Count this attempt and store its token if no limit is reached and no objection holds.
+        attempt_id: 32 hex characters.
+        token: 32 hex characters.
+        shown: The number that must be shown on the trunk leg, E.164.
+        token_lifetime_s: After so many seconds the token is gone.
+        now: The moment of the attempt (aware).
+    """
+
+    person: str
+    principal: str
+    campaign: str
+    limits: tuple[AttemptLimit, ...]
+    reserve: bool
+    attempt_id: str
+    token: str
+    shown: str
+    token_lifetime_s: float
+    now: dt.datetime
+
+
+class Redemption(enum.StrEnum):
+    """What came of a token on the trunk leg."""
+
+    PASS = "pass"
+    UNKNOWN = "unknown"  # never issued for this number, used before, or too late
+    WRONG_CALLER_ID = "wrong-caller-id"
+    OBJECTION = "objection"  # entered between verdict and dial
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemed:
+    """A token's fate and what it was issued for.
+
+    Args:
+        result: What came of it.
+        attempt_id: The attempt it belonged to, empty when unknown.
+        campaign: Its campaign, empty when unknown.
+        principal: Its principal, empty when unknown.
+    """
+
+    result: Redemption
+    attempt_id: str = ""
+    campaign: str = ""
+    principal: str = ""
+
+
+class Store(Protocol):
+    """Redis or Valkey. Every method raises a StoreError when it cannot answer."""
+
+    async def look_up(self, query: LookUp) -> PersonRecords:
+        """Read a person's records and, when asked, reserve the attempt: atomic, one round trip."""
+        ...
+
+    async def release(self, *, person: str, principal: str, campaign: str, attempt_id: str, token: str) -> None:
+        """Undo a reservation whose attempt is not dialled: the count and the token go."""
+        ...
+
+    async def redeem(self, *, person: str, token: str, shown: str, now: dt.datetime) -> Redeemed:
+        """Use a token up: atomic with a last look at the objections."""
+        ...
+
+    async def mark_passed(self, unique_id: str) -> None:
+        """Remember that this trunk channel passed the gate."""
+        ...
+
+    async def has_passed(self, unique_id: str) -> bool:
+        """Tell whether this trunk channel passed the gate."""
+        ...
+
+    async def forget_passed(self, unique_id: str) -> None:
+        """The trunk channel has ended."""
+        ...
+
+    async def ping(self) -> None:
+        """Answer if the store is there."""
+        ...
+
+
+class EventKind(enum.StrEnum):
+    """What a row of the ledger records."""
+
+    OBJECTION = "objection"
+    CONSENT = "consent"
+    CONSENT_WITHDRAWN = "consent-withdrawn"
+    RELATIONSHIP = "relationship"
+    ATTEMPT = "attempt"
+    TRUNK = "trunk"  # what came of a token on the trunk leg
+    OUTCOME = "outcome"
+    UNTOKENED = "untokened"  # the watchdog found a channel on a trunk without a token
+    IMPORT = "import"
+    CONFIGURATION = "configuration"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened, before it is in the ledger.
+
+    Args:
+        id: 32 hex characters, unique; appending the same id twice records it once.
+        kind: What it is.
+        at: When it happened (aware, UTC).
+        person: Tag of the number it is about; empty when about nobody.
+        body: JSON-able values without personal data: what the projector needs.
+        sealed: JSON-able personal data (number, name, wording); encrypted under the person's key.
+    """
+
+    id: str
+    kind: EventKind
+    at: dt.datetime
+    person: str = ""
+    body: Mapping[str, Any] = field(default_factory=dict)
+    sealed: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """One row of the ledger, read back.
+
+    Args:
+        seq: 1, 2, 3, ... without gaps.
+        event: What happened; `sealed` is None when the person's key is gone.
+        hash: Hex SHA-256 that chains it.
+    """
+
+    seq: int
+    event: Event
+    hash: str
+
+
+class Ledger(Protocol):
+    """The append-only record. Every method raises LedgerUnavailableError when it cannot."""
+
+    def submit(self, event: Event) -> None:
+        """Queue for the next group commit; returns at once.
+
+        Raises:
+            LedgerUnavailableError: The last write failed, or too much is waiting.
+        """
+        ...
+
+    async def append(self, events: Sequence[Event]) -> int:
+        """Write and wait until durable; returns the last row's seq."""
+        ...
+
+    async def wait_durable(self, event_id: str, timeout_s: float) -> None:
+        """Wait until an event that this or another process submitted is on disk.
+
+        Raises:
+            LedgerUnavailableError: It is not there within the time.
+        """
+        ...
+
+    def read(self, after: int = 0) -> AsyncIterator[StoredEvent]:
+        """Every row after seq `after`, in order."""
+        ...
+
+    async def head(self) -> tuple[int, str]:
+        """Seq and hash of the newest row, (0, 64 zeros) when empty."""
+        ...

@@ -1,0 +1,1 @@
+"""Configuration files to typed values, every error found in one go."""

@@ -1,0 +1,95 @@
+"""The service's own settings: `ringfence.toml`, typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Section(BaseModel):
+    """A table of a configuration file: unknown keys are refused, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServiceSettings(Section):
+    """`[service]`"""
+
+    data_dir: Path = Field(Path("~/.local/share/ringfence"), description="embedded store, ledger, secret, lock")
+    workers: int = Field(1, ge=1, le=64, description="processes that answer FastAGI")
+    drain_s: float = Field(30, ge=0, le=600, description="seconds running sessions may take to end on SIGTERM")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    mask_numbers: bool = Field(True, description="show only the last three digits of numbers in logs")
+
+
+class GateSettings(Section):
+    """`[gate]`"""
+
+    deadline_ms: int = Field(300, ge=10, le=10_000, description="after this a decision is DEFER")
+    token_lifetime_s: float = Field(10, ge=1, le=300, description="seconds between verdict and trunk leg")
+    evidence_wait_ms: int = Field(1000, ge=10, le=10_000, description="longest wait for evidence on disk before an INVITE")
+    last_dial_s: int = Field(60, ge=0, le=3600, description="stop dialling so many seconds before a calling window ends")
+    never_call: tuple[str, ...] = Field(("premium", "shared-cost", "voicemail", "short"), description="line types")
+    emergency_extra: tuple[str, ...] = Field((), description="further numbers that always pass, as dialled")
+    accepted_unchecked: tuple[str, ...] = Field((), description="rulebook values marked `recall` that may be used")
+
+
+class AgiSettings(Section):
+    """`[agi]`"""
+
+    host: str = "127.0.0.1"
+    port: Port = 4573
+    header_timeout_s: float = Field(2, gt=0, le=60, description="longest time a peer may take to send its request")
+    reply_timeout_s: float = Field(5, gt=0, le=60, description="longest wait for one reply of Asterisk")
+    max_connections: int = Field(4000, ge=1, description="further connections are closed at once")
+
+
+class HttpSettings(Section):
+    """`[http]`"""
+
+    host: str = "127.0.0.1"
+    port: Port = 8480
+
+
+class StoreSettings(Section):
+    """`[store]`"""
+
+    url: str = Field("", description="redis://, rediss://, unix://, sentinel:// or cluster://; empty: embedded Valkey")
+    timeout_ms: int = Field(250, ge=10, le=10_000, description="longest wait for one answer; below gate.deadline_ms")
+    connections: int = Field(4, ge=1, le=256)
+
+
+class LedgerSettings(Section):
+    """`[ledger]`"""
+
+    url: str = Field("", description="SQLAlchemy URL; empty: SQLite in data_dir")
+    secret_file: Path | None = Field(None, description="key of the person tags, 32+ bytes; empty: made in data_dir")
+
+
+class AsteriskSettings(Section):
+    """`[[asterisk]]`: one AMI connection"""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,40}$")
+    host: str = "127.0.0.1"
+    port: Port = 5038
+    username: str
+    secret: SecretStr = Field(SecretStr(""), description="or the environment's RINGFENCE_AMI_SECRET_<NAME>")
+    trunks: tuple[str, ...] = Field(min_length=1, description="channel prefixes of trunks, `PJSIP/carrier`")
+    ping_s: float = Field(2, gt=0, le=60, description="pause between pings")
+    ping_timeout_s: float = Field(3, gt=0, le=60, description="no answer in this time: frozen, reconnect")
+
+
+class RingfenceFile(Section):
+    """The whole of `ringfence.toml`."""
+
+    service: ServiceSettings = ServiceSettings()
+    gate: GateSettings = GateSettings()
+    agi: AgiSettings = AgiSettings()
+    http: HttpSettings = HttpSettings()
+    store: StoreSettings = StoreSettings()
+    ledger: LedgerSettings = LedgerSettings()
+    asterisk: tuple[AsteriskSettings, ...] = ()

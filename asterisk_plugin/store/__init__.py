@@ -1,0 +1,1 @@
+"""Redis or Valkey: every look-up of a decision."""
