@@ -61,6 +61,18 @@ class Channel(Protocol):
         """
         ...
 
+    async def evaluate(self, expression: str) -> str:
+        """Let Asterisk evaluate a dialplan expression on this channel, `${CONNECTEDLINE(num)}`.
+
+        Returns:
+            Its value; empty when it has none.
+
+        Raises:
+            ChannelHungUp: The call ended.
+            ChannelError: Asterisk refused.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookUp:
@@ -229,4 +241,69 @@ class Ledger(Protocol):
 
     async def head(self) -> tuple[int, str]:
         """Seq and hash of the newest row, (0, 64 zeros) when empty."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far the ledger is projected.
+
+    Args:
+        seq: The last row that is in the store, 0 for none.
+        hash: That row's hash: it names the ledger as well as the row. 64 zeros for none.
+    """
+
+    seq: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectionState:
+    """What the store says about itself.
+
+    Args:
+        position: How far it is.
+        complete: Every part of it is there: nothing was emptied, and a rebuild was finished.
+        busy: Some process is building it anew.
+    """
+
+    position: Position
+    complete: bool
+    busy: bool
+
+
+class Projection(Protocol):
+    """The ledger's image in the store. Every method raises a StoreError when it cannot."""
+
+    async def state(self) -> ProjectionState:
+        """How far it is, and whether it is complete."""
+        ...
+
+    async def apply(self, events: Sequence[StoredEvent]) -> None:
+        """Write a run of rows, then the position; writing them twice changes nothing.
+
+        Raises:
+            LedgerBrokenError: A row that cannot be understood.
+            StoreNotReadyError: Another process has begun a rebuild.
+        """
+        ...
+
+    async def begin_rebuild(self) -> bool:
+        """Take it out of use and empty it; False when another process is doing so."""
+        ...
+
+    async def keep_lease(self) -> None:
+        """Show that our rebuild is alive.
+
+        Raises:
+            StoreNotReadyError: Another process has taken it over.
+        """
+        ...
+
+    async def mark_ready(self) -> None:
+        """Everything is there: decisions may be made."""
+        ...
+
+    async def withdraw(self) -> None:
+        """Take it out of use until the next rebuild."""
         ...

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt  # imported at run time: pydantic reads these types to store and replay facts
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import datetime as dt
-
-    from asterisk_plugin.core.number import PhoneNumber, UnusableNumber
-    from asterisk_plugin.core.site import CallerIdAsset, Campaign, Site
+from asterisk_plugin.core.number import PhoneNumber, UnusableNumber
+from asterisk_plugin.core.site import CallerIdAsset, Campaign, Site
 
 
 class Presentation(enum.StrEnum):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt  # imported at run time: pydantic reads these types to store and replay facts
 import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from asterisk_plugin.core.number import PhoneNumber
+
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Mapping
 
-    from asterisk_plugin.core.number import PhoneNumber
     from asterisk_plugin.core.rulebook import Rulebook
 
 EVERYONE = "*"

@@ -6,12 +6,9 @@ Rule 2: the worst finding wins (DENY > DEFER > ALLOW), so the order of rules can
 
 from __future__ import annotations
 
+import datetime as dt  # imported at run time: pydantic reads these types to store and replay verdicts
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import datetime as dt
 
 
 class Decision(enum.IntEnum):

@@ -1,28 +1,47 @@
-"""The service's own settings: `ringfence.toml`, typed."""
+"""The service's own settings: `ringfence.toml`, typed.
+
+Rule 1: every field has a default or is required, and a description with its unit; the shipped
+`ringfence.toml` repeats both, and a test compares the two.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+def _empty_is_none(value: Any) -> Any:
+    return None if value == "" else value
+
+
+OptionalPath = Annotated[Path | None, BeforeValidator(_empty_is_none)]
+"""A path; TOML has no null, so an empty text means none."""
 
 
 class Section(BaseModel):
     """A table of a configuration file: unknown keys are refused, values never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ServiceSettings(Section):
     """`[service]`"""
 
-    data_dir: Path = Field(Path("~/.local/share/ringfence"), description="embedded store, ledger, secret, lock")
+    data_dir: Path = Field(
+        Path("~/.local/share/ringfence"),
+        description="embedded store, ledger, secret, lock; or the environment's RINGFENCE_DATA_DIR",
+    )
     workers: int = Field(1, ge=1, le=64, description="processes that answer FastAGI")
-    drain_s: float = Field(30, ge=0, le=600, description="seconds running sessions may take to end on SIGTERM")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    drain_s: float = Field(
+        30, ge=0, le=600, description="seconds running sessions may take to end on SIGTERM"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="the least that is logged"
+    )
     mask_numbers: bool = Field(True, description="show only the last three digits of numbers in logs")
 
 
@@ -31,19 +50,29 @@ class GateSettings(Section):
 
     deadline_ms: int = Field(300, ge=10, le=10_000, description="after this a decision is DEFER")
     token_lifetime_s: float = Field(10, ge=1, le=300, description="seconds between verdict and trunk leg")
-    evidence_wait_ms: int = Field(1000, ge=10, le=10_000, description="longest wait for evidence on disk before an INVITE")
-    last_dial_s: int = Field(60, ge=0, le=3600, description="stop dialling so many seconds before a calling window ends")
-    never_call: tuple[str, ...] = Field(("premium", "shared-cost", "voicemail", "short"), description="line types")
+    evidence_wait_ms: int = Field(
+        1000, ge=10, le=10_000, description="longest wait for evidence on disk before an INVITE"
+    )
+    last_dial_s: int = Field(
+        60, ge=0, le=3600, description="stop dialling so many seconds before a calling window ends"
+    )
+    never_call: tuple[str, ...] = Field(
+        ("premium", "shared-cost", "voicemail", "short"), description="line types that are never called"
+    )
     emergency_extra: tuple[str, ...] = Field((), description="further numbers that always pass, as dialled")
-    accepted_unchecked: tuple[str, ...] = Field((), description="rulebook values marked `recall` that may be used")
+    accepted_unchecked: tuple[str, ...] = Field(
+        (), description="rulebook values marked `recall` that may be used"
+    )
 
 
 class AgiSettings(Section):
     """`[agi]`"""
 
-    host: str = "127.0.0.1"
-    port: Port = 4573
-    header_timeout_s: float = Field(2, gt=0, le=60, description="longest time a peer may take to send its request")
+    host: str = Field("127.0.0.1", description="address that FastAGI listens on")
+    port: Port = Field(4573, description="its port; 0 lets the system choose")
+    header_timeout_s: float = Field(
+        2, gt=0, le=60, description="longest time a peer may take to send its request"
+    )
     reply_timeout_s: float = Field(5, gt=0, le=60, description="longest wait for one reply of Asterisk")
     max_connections: int = Field(4000, ge=1, description="further connections are closed at once")
 
@@ -51,32 +80,47 @@ class AgiSettings(Section):
 class HttpSettings(Section):
     """`[http]`"""
 
-    host: str = "127.0.0.1"
-    port: Port = 8480
+    host: str = Field("127.0.0.1", description="address of /healthz, /readyz and /metrics")
+    port: Port = Field(8480, description="its port; 0 lets the system choose")
 
 
 class StoreSettings(Section):
     """`[store]`"""
 
-    url: str = Field("", description="redis://, rediss://, unix://, sentinel:// or cluster://; empty: embedded Valkey")
-    timeout_ms: int = Field(250, ge=10, le=10_000, description="longest wait for one answer; below gate.deadline_ms")
-    connections: int = Field(4, ge=1, le=256)
+    url: str = Field(
+        "",
+        repr=False,
+        description="redis://, rediss://, unix://, sentinel:// or cluster://; empty: embedded Valkey;"
+        " or the environment's RINGFENCE_STORE_URL",
+    )
+    timeout_ms: int = Field(
+        250, ge=10, le=10_000, description="longest wait for one answer; below gate.deadline_ms"
+    )
+    connections: int = Field(4, ge=1, le=256, description="connections each worker keeps open")
 
 
 class LedgerSettings(Section):
     """`[ledger]`"""
 
-    url: str = Field("", description="SQLAlchemy URL; empty: SQLite in data_dir")
-    secret_file: Path | None = Field(None, description="key of the person tags, 32+ bytes; empty: made in data_dir")
+    url: str = Field(
+        "",
+        repr=False,
+        description="SQLAlchemy URL; empty: SQLite in data_dir; or the environment's RINGFENCE_LEDGER_URL",
+    )
+    secret_file: OptionalPath = Field(
+        None, description="key of the person tags, 32+ bytes; empty: made in data_dir"
+    )
 
 
 class AsteriskSettings(Section):
     """`[[asterisk]]`: one AMI connection"""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,40}$")
-    host: str = "127.0.0.1"
-    port: Port = 5038
-    username: str
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9_.-]{1,40}$", description="1 to 40 letters, digits, `_`, `.` or `-`"
+    )
+    host: str = Field("127.0.0.1", description="address of its manager interface")
+    port: Port = Field(5038, description="its port")
+    username: str = Field(min_length=1, description="AMI user, as in manager.conf")
     secret: SecretStr = Field(SecretStr(""), description="or the environment's RINGFENCE_AMI_SECRET_<NAME>")
     trunks: tuple[str, ...] = Field(min_length=1, description="channel prefixes of trunks, `PJSIP/carrier`")
     ping_s: float = Field(2, gt=0, le=60, description="pause between pings")

@@ -1,0 +1,51 @@
+# Every target sets up what it needs: a fresh Debian 12 with root and package registries is enough.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help setup demo test live check serve bench format clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## the virtual environment with everything in it
+
+$(STAMP): pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { apt-get update -q && apt-get install -y -q python3; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed"; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { apt-get update -q && apt-get install -y -q python3-venv; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	@touch $@
+
+demo: $(STAMP) ## real calls through a real Asterisk: what was decided, what the carrier saw
+	$(BIN)/python -m tests.lab.demo
+
+test: $(STAMP) ## every test, the live ones too
+	$(BIN)/python -m pytest
+
+live: $(STAMP) ## only the tests on the live lab
+	$(BIN)/python -m pytest -m live
+
+check: $(STAMP) ## format, lint, types, dialplan, rulebooks
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/ringfence dialplan check
+	$(BIN)/ringfence config check
+
+serve: $(STAMP) ## run the service on embedded defaults
+	$(BIN)/ringfence serve
+
+bench: $(STAMP) ## ours against the yardsticks, side by side
+	$(BIN)/python -m tests.bench
+
+format: $(STAMP) ## let ruff write the format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## remove the virtual environment and caches; the lab's downloads stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

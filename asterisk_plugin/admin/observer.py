@@ -1,0 +1,117 @@
+"""What the gate did, as metrics and as one log line each.
+
+Numbers are masked in the log unless the settings say otherwise: logs travel further than
+the ledger does.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+if TYPE_CHECKING:
+    from asterisk_plugin.core.verdict import Verdict
+
+_log = logging.getLogger("ringfence")
+
+_SHOWN_DIGITS = 3
+
+# Finest around the target (30 ms) and the deadline (300 ms).
+_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
+
+
+def masked(number: str) -> str:
+    """A number of which only the last three digits can be read: `+31•••••••678`."""
+    if len(number) <= 2 * _SHOWN_DIGITS:
+        return number
+    return number[:3] + "•" * (len(number) - 3 - _SHOWN_DIGITS) + number[-_SHOWN_DIGITS:]
+
+
+class ServiceObserver:
+    """Counts for `/metrics` and writes the log. Never raises, never waits.
+
+    Args:
+        registry: Where the metrics are registered.
+        mask_numbers: Hide all but the last digits in the log.
+    """
+
+    def __init__(self, registry: CollectorRegistry, *, mask_numbers: bool = True) -> None:
+        self._mask_numbers = mask_numbers
+        self._decisions = Counter(
+            "ringfence_decisions", "Attempts decided", ["decision", "reason"], registry=registry
+        )
+        self._decision_s = Histogram(
+            "ringfence_decision_seconds",
+            "Time from the request to the answered decision",
+            buckets=_BUCKETS_S,
+            registry=registry,
+        )
+        self._trunk = Counter("ringfence_trunk_legs", "Trunk legs judged", ["result"], registry=registry)
+        self._outcomes = Counter("ringfence_outcomes", "Attempts ended", ["dial_status"], registry=registry)
+        self._sessions = Counter(
+            "ringfence_agi_sessions", "FastAGI connections", ["event"], registry=registry
+        )
+        self._faults = Counter("ringfence_faults", "Faults of our own", ["where"], registry=registry)
+        self._watchdog = Counter(
+            "ringfence_watchdog", "What the AMI watchdog saw", ["event"], registry=registry
+        )
+
+    def _number(self, number: str) -> str:
+        return masked(number) if self._mask_numbers else number
+
+    def attempt(
+        self, verdict: Verdict, *, number: str, campaign: str, attempt_id: str, duration_s: float
+    ) -> None:
+        """One attempt was decided."""
+        self._decisions.labels(verdict.decision.name, verdict.reason).inc()
+        self._decision_s.observe(duration_s)
+        _log.info(
+            "attempt id=%s number=%s campaign=%s decision=%s reason=%s rules=%s duration_ms=%.1f",
+            attempt_id,
+            self._number(number) or "-",
+            campaign or "-",
+            verdict.decision.name,
+            verdict.reason or "-",
+            ",".join(finding.rule for finding in verdict.findings if finding.decision) or "-",
+            duration_s * 1000,
+        )
+
+    def trunk(self, result: str, *, number: str, channel: str, duration_s: float) -> None:
+        """One trunk leg was judged; refusals are worth a warning."""
+        self._trunk.labels(result).inc()
+        level = logging.INFO if result == "pass" else logging.WARNING
+        _log.log(
+            level,
+            "trunk channel=%s number=%s result=%s duration_ms=%.1f",
+            channel,
+            self._number(number) or "-",
+            result,
+            duration_s * 1000,
+        )
+
+    def outcome(self, *, attempt_id: str, dial_status: str, hangup_cause: int, answered_s: int) -> None:
+        """One attempt ended."""
+        self._outcomes.labels(dial_status or "none").inc()
+        _log.info(
+            "outcome id=%s dial_status=%s hangup_cause=%d answered_s=%d",
+            attempt_id,
+            dial_status or "-",
+            hangup_cause,
+            answered_s,
+        )
+
+    def fault(self, where: str, error: Exception) -> None:
+        """Something of ours failed; with a traceback unless it is an error we know."""
+        self._faults.labels(where).inc()
+        known = type(error).__module__.startswith("asterisk_plugin")
+        _log.error("fault where=%s error=%s", where, error, exc_info=None if known else error)
+
+    def agi(self, event: str) -> None:
+        """Something happened to a FastAGI connection (`AgiServer`'s `on_event`)."""
+        self._sessions.labels(event).inc()
+
+    def watchdog(self, event: str) -> None:
+        """The watchdog saw something (`Watchdog`'s `on_event`)."""
+        self._watchdog.labels(event).inc()

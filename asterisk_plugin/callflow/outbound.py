@@ -1,0 +1,259 @@
+"""One attempt through the gate: gather facts, decide, record, answer.
+
+The order is what makes it safe: nothing is answered ALLOW before the store was asked, the
+attempt counted and the evidence accepted; and whatever goes wrong on the way ends in a
+DEFER with its own reason, within the deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from asterisk_plugin.callflow.evidence import attempt_event, without_records
+from asterisk_plugin.core import engine
+from asterisk_plugin.core.caller_id import choose_shown_number
+from asterisk_plugin.core.facts import AttemptFacts, Presentation, ShownNumber
+from asterisk_plugin.core.number import PhoneNumber, parse_number
+from asterisk_plugin.core.verdict import Decision, Finding, Reason, Verdict
+from asterisk_plugin.errors import LedgerUnavailableError, StoreCorruptError, StoreError
+from asterisk_plugin.ports import LookUp
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping
+
+    from asterisk_plugin.callflow.gate import Gate
+    from asterisk_plugin.core.facts import AttemptLimit
+    from asterisk_plugin.core.site import Site
+    from asterisk_plugin.ports import AgiRequest, Channel
+
+MAX_ID_CHARS = 40
+"""Longest campaign or agent id taken from the dialplan; configured ids are no longer."""
+
+_releases: set[asyncio.Task[None]] = set()
+"""Releases under way: the loop itself keeps only weak references to tasks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One decided attempt.
+
+    Args:
+        id: 32 hex characters: attempt id, token and event id in one.
+        facts: What was known.
+        verdict: What was decided.
+        at: When.
+    """
+
+    id: str
+    facts: AttemptFacts
+    verdict: Verdict
+    at: dt.datetime
+
+
+async def attempt(gate: Gate, channel: Channel) -> None:
+    """The `attempt` script: decide one attempt and tell the dialplan.
+
+    Args:
+        gate: This node's gate.
+        channel: The calling channel; arguments: number as dialled, campaign id, agent id (optional).
+
+    Raises:
+        ChannelHungUp: The caller went away; a reservation made for it expires with the attempt's count.
+    """
+    started_s = time.monotonic()
+    made = await decide_attempt(gate, channel.request)
+    await channel.set_variables(variables(made))
+    called = made.facts.called
+    gate.observer.attempt(
+        made.verdict,
+        number=called.e164 if isinstance(called, PhoneNumber) else "",
+        campaign=made.facts.campaign_id,
+        attempt_id=made.id,
+        duration_s=time.monotonic() - started_s,
+    )
+
+
+async def decide_attempt(gate: Gate, request: AgiRequest) -> Attempt:
+    """Decide one attempt and record it; never raises, except when cancelled.
+
+    Args:
+        gate: This node's gate.
+        request: Arguments and caller ID as the channel has them.
+    """
+    attempt_id, now = secrets.token_hex(16), gate.clock()
+    facts = _bare_facts(gate.site, request)
+    try:
+        facts = first_facts(gate.site, request, now)
+        facts, verdict = await _decide(gate, facts, attempt_id=attempt_id, now=now)
+    except Exception as exc:  # noqa: BLE001 - the boundary: a fault of ours must be answered, not dialled
+        gate.observer.fault("attempt", exc)
+        verdict = _internal_error(type(exc).__name__)
+    verdict = _record(gate, facts, verdict, attempt_id=attempt_id, now=now)
+    if verdict.decision is not Decision.ALLOW and facts.records is not None and facts.records.reserved:
+        _release_later(gate, facts, attempt_id)
+    return Attempt(attempt_id, facts, verdict, now)
+
+
+def first_facts(site: Site, request: AgiRequest, now: dt.datetime) -> AttemptFacts:
+    """Everything that is known without asking the store.
+
+    Args:
+        site: The configuration in force.
+        request: Arguments: number as dialled, campaign id, agent id; and the channel's caller ID.
+        now: The moment of the attempt.
+    """
+    bare = _bare_facts(site, request)
+    shown = choose_shown_number(
+        channel_text=request.caller_number,
+        calling_pres=request.calling_pres,
+        campaign=bare.campaign,
+        called=bare.called,
+        site=site,
+        now=now,
+    )
+    return replace(bare, shown=shown)
+
+
+def _bare_facts(site: Site, request: AgiRequest) -> AttemptFacts:
+    """What the dialplan said, before a caller ID is chosen."""
+    dialled, campaign_id, agent_id, *_ = (*request.arguments, "", "", "")
+    return AttemptFacts(
+        dialled=dialled[:MAX_ID_CHARS],
+        called=parse_number(dialled, site.home_country),
+        campaign_id=campaign_id[:MAX_ID_CHARS],
+        campaign=site.campaigns.get(campaign_id),
+        agent_id=agent_id[:MAX_ID_CHARS],
+        shown=ShownNumber(Presentation.UNAVAILABLE),
+        site=site,
+    )
+
+
+async def _decide(
+    gate: Gate, facts: AttemptFacts, *, attempt_id: str, now: dt.datetime
+) -> tuple[AttemptFacts, Verdict]:
+    """Ask the store within the deadline, then let core judge."""
+    if not isinstance(facts.called, PhoneNumber) or facts.campaign is None or engine.is_emergency(facts):
+        return facts, engine.decide(facts, now)  # nobody to look up, for nobody, or no time to lose
+    preview = engine.preview(facts, now)
+    query = look_up_query(
+        gate, facts, reserve=preview.decision is Decision.ALLOW, attempt_id=attempt_id, now=now
+    )
+    try:
+        async with asyncio.timeout(gate.deadline_s):
+            records = await gate.store.look_up(query)
+    except StoreCorruptError as exc:
+        gate.observer.fault("store", exc)
+        facts = without_records(facts, str(exc))
+        finding = Finding(Reason.INTERNAL_ERROR, Decision.DEFER, "a record of this number cannot be read")
+        return facts, engine.with_finding(preview, finding)
+    except (StoreError, TimeoutError) as exc:
+        facts = without_records(facts, str(exc) or "the store did not answer in time")
+        if query.reserve:  # it may have been counted all the same: try to undo, a count too many is safe
+            _release_later(gate, facts, attempt_id)
+        return facts, engine.decide(facts, now)
+    facts = replace(facts, records=records)
+    return facts, engine.decide(facts, now)
+
+
+def look_up_query(
+    gate: Gate, facts: AttemptFacts, *, reserve: bool, attempt_id: str, now: dt.datetime
+) -> LookUp:
+    """The one question a decision asks of the store.
+
+    Args:
+        gate: This node's gate.
+        facts: With a readable number and a known campaign.
+        reserve: Count the attempt and issue its token in the same step.
+        attempt_id: Also the token.
+        now: The moment of the attempt.
+    """
+    assert isinstance(facts.called, PhoneNumber)
+    assert facts.campaign is not None
+    limits: tuple[AttemptLimit, ...] = engine.limits(facts, now)
+    return LookUp(
+        person=gate.tag(facts.called.e164),
+        principal=facts.campaign.principal.id,
+        campaign=facts.campaign.id,
+        limits=limits,
+        reserve=reserve,
+        attempt_id=attempt_id,
+        token=attempt_id,
+        shown=_shown_e164(facts),
+        token_lifetime_s=gate.token_lifetime_s,
+        now=now,
+    )
+
+
+def variables(made: Attempt) -> Mapping[str, str]:
+    """The channel variables of the dialplan contract, DECISION last of all."""
+    verdict, called = made.verdict, made.facts.called
+    allowed = verdict.decision is Decision.ALLOW
+    number = called.e164 if isinstance(called, PhoneNumber) else ""
+    not_before = "" if verdict.not_before is None else str(int(verdict.not_before.timestamp()))
+    values = {
+        "RINGFENCE_NUMBER": number,
+        "RINGFENCE_CALLER_ID": verdict.obligations.show_number if allowed else "",
+        "RINGFENCE_TOKEN": made.id,
+        "RINGFENCE_RING_S": str(verdict.obligations.ring_max_s),
+        "RINGFENCE_REASON": verdict.reason,
+        "RINGFENCE_NOT_BEFORE": not_before,
+        "RINGFENCE_CAUSE": str(verdict.cause),
+    }
+    return {**values, "RINGFENCE_DECISION": verdict.decision.name}
+
+
+def _shown_e164(facts: AttemptFacts) -> str:
+    return facts.shown.number.e164 if isinstance(facts.shown.number, PhoneNumber) else ""
+
+
+def _internal_error(kind: str) -> Verdict:
+    """The verdict when deciding itself failed; says only what kind of error, never its text."""
+    finding = Finding(
+        Reason.INTERNAL_ERROR, Decision.DEFER, f"the decision failed with {kind}; the log has the details"
+    )
+    return engine.with_finding(Verdict(Decision.ALLOW), finding)
+
+
+def _record(
+    gate: Gate, facts: AttemptFacts, verdict: Verdict, *, attempt_id: str, now: dt.datetime
+) -> Verdict:
+    """Hand the evidence to the ledger; a verdict without evidence is not an ALLOW, except for emergencies."""
+    person = gate.tag(facts.called.e164) if isinstance(facts.called, PhoneNumber) else ""
+    try:
+        gate.ledger.submit(attempt_event(facts, verdict, attempt_id=attempt_id, person=person, at=now))
+    except LedgerUnavailableError as exc:
+        if engine.is_emergency(facts):
+            return verdict
+        sentence = f"the verdict cannot be written down: {exc}"
+        return engine.with_finding(verdict, Finding(Reason.EVIDENCE_UNAVAILABLE, Decision.DEFER, sentence))
+    return verdict
+
+
+def _release_later(gate: Gate, facts: AttemptFacts, attempt_id: str) -> None:
+    """Give a reservation back without making the dialplan wait for it."""
+    assert isinstance(facts.called, PhoneNumber)
+    assert facts.campaign is not None
+    task = asyncio.get_running_loop().create_task(
+        _release(gate, person=gate.tag(facts.called.e164), facts=facts, attempt_id=attempt_id)
+    )
+    _releases.add(task)
+    task.add_done_callback(_releases.discard)
+
+
+async def _release(gate: Gate, *, person: str, facts: AttemptFacts, attempt_id: str) -> None:
+    assert facts.campaign is not None
+    try:
+        await gate.store.release(
+            person=person,
+            principal=facts.campaign.principal.id,
+            campaign=facts.campaign.id,
+            attempt_id=attempt_id,
+            token=attempt_id,
+        )
+    except StoreError as exc:  # the person is called once less than allowed: the safe side
+        gate.observer.fault("release", exc)

@@ -1,0 +1,121 @@
+"""What commands open: the secret, the ledger, and the store of the running service."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from asterisk_plugin.core.person import person_tag
+from asterisk_plugin.errors import InputError, StoreError
+from asterisk_plugin.settings.data_dir import DataDir
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from asterisk_plugin.ledger import SqlLedger
+    from asterisk_plugin.settings.load import Loaded
+    from asterisk_plugin.store.redis_store import RedisStore
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What is needed to find and write a person's records.
+
+    Args:
+        secret: Key of the person tags.
+        ledger_url: SQLAlchemy URL of the ledger.
+    """
+
+    secret: bytes
+    ledger_url: str
+
+    def tag(self, e164: str) -> str:
+        """The person tag of a number."""
+        return person_tag(self.secret, e164)
+
+
+def keys_to_write(loaded: Loaded) -> Keys:
+    """The keys of this site; data directory and secret are made on first use.
+
+    Raises:
+        StartupError: They cannot be made or read.
+    """
+    directory = DataDir(loaded.data_dir)
+    directory.prepare()
+    settings = loaded.service.ledger
+    return Keys(directory.secret(settings.secret_file), settings.url or directory.ledger_url)
+
+
+def keys_to_read(loaded: Loaded) -> Keys | None:
+    """The keys of this site; None when nothing was ever recorded here. Makes nothing.
+
+    Raises:
+        StartupError: The secret cannot be read.
+    """
+    directory = DataDir(loaded.data_dir)
+    settings = loaded.service.ledger
+    file = settings.secret_file or directory.path / "secret"
+    if settings.secret_file is None and not file.exists():
+        return None
+    return Keys(directory.secret(file), settings.url or directory.ledger_url)
+
+
+def keys_of_records(loaded: Loaded) -> Keys:
+    """The keys of a site that has records.
+
+    Raises:
+        InputError: Nothing was ever recorded here.
+    """
+    keys = keys_to_read(loaded)
+    if keys is None:
+        raise InputError(f"nothing was ever recorded in `{loaded.data_dir}`; --data-dir or --config names another place")
+    return keys
+
+
+@contextlib.asynccontextmanager
+async def ledger_of(keys: Keys, *, create: bool) -> AsyncIterator[SqlLedger]:
+    """The ledger, started; closed at the end.
+
+    Raises:
+        StartupError: It cannot be opened.
+        LedgerUnavailableError: It cannot be opened now.
+    """
+    from asterisk_plugin.ledger import open_ledger
+
+    ledger = open_ledger(keys.ledger_url, secret=keys.secret, create=create)
+    await ledger.start()
+    try:
+        yield ledger
+    finally:
+        await ledger.close()
+
+
+@contextlib.asynccontextmanager
+async def store_of(loaded: Loaded) -> AsyncIterator[RedisStore]:
+    """The store that the service of this site uses; closed at the end.
+
+    Raises:
+        StoreError: It does not answer, or it is the embedded one and no service runs.
+        StartupError: It can never be used.
+    """
+    from asterisk_plugin.core.engine import longest_window_s
+    from asterisk_plugin.store.redis_store import RedisStore
+
+    url = loaded.service.store.url or running_store_url(loaded)
+    if not url:
+        raise StoreError(f"no service runs on data directory `{loaded.data_dir}`")
+    store = RedisStore(loaded.service.store, keep_attempts_s=longest_window_s(loaded.site), url=url)
+    try:
+        await store.connect()
+        yield store
+    finally:
+        await store.close()
+
+
+def running_store_url(loaded: Loaded) -> str:
+    """Where the embedded store of the running service listens; empty when none runs."""
+    directory = DataDir(loaded.data_dir)
+    if not loaded.data_dir.is_dir() or not directory.is_running():
+        return ""
+    return str(directory.read_run().get("store_url", ""))

@@ -1,0 +1,69 @@
+"""One FastAGI worker process; started by the service, never by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry
+
+from asterisk_plugin.admin.observer import ServiceObserver
+from asterisk_plugin.app import apply_gate_settings, open_node, start_agi, use_uvloop
+from asterisk_plugin.cli.logs import set_up_logs
+from asterisk_plugin.errors import RingfenceError
+from asterisk_plugin.settings.data_dir import DataDir
+from asterisk_plugin.settings.load import load
+
+if TYPE_CHECKING:
+    from asterisk_plugin.app import Node
+
+_log = logging.getLogger("ringfence.worker")
+
+
+async def run_worker(descriptor: int, data_dir: DataDir, store_url: str) -> None:
+    """Answer FastAGI until SIGTERM, or until the service is gone."""
+    loaded = load(data_dir.active, data_dir=data_dir.path)
+    set_up_logs(loaded.service.service.log_level)
+    observer = ServiceObserver(CollectorRegistry(), mask_numbers=loaded.service.service.mask_numbers)
+    node = await open_node(loaded, data_dir, store_url=store_url, observer=observer)
+    listener = socket.socket(fileno=descriptor)
+    listener.setblocking(False)
+    server = await start_agi(node.gate, loaded.service.agi, listener, observer.agi)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, lambda: None)  # Ctrl-C reaches the service, which ends us in order
+    loop.add_signal_handler(signal.SIGHUP, _reload, node, data_dir)
+    loop.add_reader(sys.stdin.fileno(), _service_gone, stop)
+    await stop.wait()
+    loop.remove_reader(sys.stdin.fileno())
+    await server.stop(loaded.service.service.drain_s)
+    await node.close()
+
+
+def _service_gone(stop: asyncio.Event) -> None:
+    """The service writes nothing to the pipe; readable means closed."""
+    if not os.read(sys.stdin.fileno(), 1):
+        stop.set()
+
+
+def _reload(node: Node, data_dir: DataDir) -> None:
+    """Take the configuration that the service just checked and put in force."""
+    try:
+        loaded = load(data_dir.active, data_dir=data_dir.path)
+    except RingfenceError as exc:
+        _log.error("reload refused, the old rules stay: %s", exc)  # noqa: TRY400 - one line, no traceback
+        return
+    apply_gate_settings(node.gate, loaded.service)
+    node.gate.site = loaded.site
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=use_uvloop()) as runner:
+        runner.run(run_worker(int(sys.argv[1]), DataDir(Path(sys.argv[2])), sys.argv[3]))

@@ -1,0 +1,270 @@
+"""What is wrong in a dialplan, as far as its text tells: the traps that let a call past the gate.
+
+Rule 1: pure. Text in, problems out; who reads the files is `cli/dialplan.py`.
+Rule 2: a rule that cannot be sure stays silent: a target that holds a variable is not looked up.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from asterisk_plugin.core.dialplan_text import (
+    Extension,
+    LintProblem,
+    Parsed,
+    Step,
+    arguments,
+    parse,
+    unbalanced,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+__all__ = ["RULES", "LintProblem", "lint", "lint_files"]
+
+_CALLER_TEXT = re.compile(
+    r"\$\{(?:EXTEN|CALLERID|CALLERIDNUM|CALLERIDNAME|ARG\d+|RINGFENCE_DIALLED)\b[^}]*\}"
+)
+_MAKES_SAFE = re.compile(r"\$\{(?:FILTER|LEN)\(")
+_SHELLS = frozenset({"system", "trysystem"})
+_READS_TEXT_AS_CODE = frozenset(
+    {*_SHELLS, "agi", "eagi", "dial", "externalivr", "originate", "exec", "tryexec"}
+)
+_MACROS = frozenset({"macro", "macroexclusive", "macroif"})
+_CHECKS = frozenset({"gotoif", "gosubif"})
+_TRUNK_LINE = re.compile(
+    r"[A-Za-z0-9]+/[^&]*@|PJSIP/[^,&/]+/sips?:|(?:DAHDI|IAX2|SIP)/[^,&/]+/", re.IGNORECASE
+)
+_GUARDED = {"attempt": ("RINGFENCE_DECISION", "ALLOW"), "trunk": ("RINGFENCE_TRUNK", "PASS")}
+_PRE_DIAL = re.compile(r"[bB]\(([A-Za-z0-9_-]+)\^([A-Za-z0-9_-]+)\^([A-Za-z0-9_-]+)")
+_HANDLER = "CHANNEL(hangup_handler_push)="
+
+
+def lint(text: str, file: str) -> list[LintProblem]:
+    """Check one file on its own; see `lint_files`."""
+    return lint_files({file: text})
+
+
+def lint_files(texts: Mapping[str, str]) -> list[LintProblem]:
+    """Check files that belong together.
+
+    Args:
+        texts: Text by file name. Jumps are looked up in all of them.
+
+    Returns:
+        Every problem, in order of file and line.
+    """
+    files = [parse(text, file) for file, text in texts.items()]
+    problems = {problem for one in files for problem in one.problems}
+    for one in files:
+        for extension in one.extensions:
+            problems.update(_pattern(extension))
+            for step in extension.steps:
+                problems.update(problem for rule in RULES for problem in rule(extension, step))
+                problems.update(_jumps(extension, step, files))
+    order = list(texts)
+    return sorted(problems, key=lambda p: (order.index(p.file), p.line, p.rule, p.sentence))
+
+
+def _pattern(extension: Extension) -> Iterator[LintProblem]:
+    """`_.` also matches `h`, `i`, `t` and whatever an attacker types."""
+    if not extension.steps:
+        return
+    first = extension.steps[0]
+    if extension.name in ("_.", "_!"):
+        yield first.problem(
+            "pattern-matches-all", f"`{extension.name}` matches every text; begin with a digit class"
+        )
+    if extension.context == "ringfence-emergency" and not extension.name.isdigit():
+        yield first.problem(
+            "emergency-not-exact",
+            f"`{extension.name}` is more than one number in digits, and it passes unasked",
+        )
+
+
+def _unfiltered(_: Extension, step: Step) -> Iterator[LintProblem]:
+    """What a caller can influence never reaches a shell, a program or a dial string as it came."""
+    if step.application in _READS_TEXT_AS_CODE:
+        for match in _CALLER_TEXT.finditer(step.data):
+            if not _is_made_safe(step.data[: match.start()]):
+                yield step.problem(
+                    "unfiltered-input", f"`{match[0]}` goes into {step.application}() without FILTER()"
+                )
+    if step.application in _SHELLS and "${" in step.data:
+        yield step.problem(
+            "variable-in-shell", f"{step.application}() is given a variable; no shell may see one"
+        )
+    if re.search(r"\$\{SHELL\([^)]*\$\{", step.data):
+        yield step.problem("variable-in-shell", "SHELL() is given a variable; no shell may see one")
+
+
+def _is_made_safe(before: str) -> bool:
+    """Tell whether text that follows `before` stands in the arguments of FILTER() or LEN()."""
+    return any(not _closes(before[call.end() :]) for call in _MAKES_SAFE.finditer(before))
+
+
+def _closes(text: str) -> bool:
+    """Tell whether an already open parenthesis is closed in `text`."""
+    depth = 1
+    for character in text:
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if depth == 0:
+            return True
+    return False
+
+
+def _dial(extension: Extension, step: Step) -> Iterator[LintProblem]:
+    """A Dial() to a trunk has its pre-dial routine; in our contexts every Dial() has."""
+    if step.application != "dial":
+        return
+    line, _, options = (*arguments(step.data), "", "", "")[:3]
+    to_trunk = extension.context.startswith("ringfence-") or _TRUNK_LINE.match(line) is not None
+    if to_trunk and "b(ringfence-trunk^s^1" not in options:
+        yield step.problem("dial-unguarded", "Dial() to a trunk without b(ringfence-trunk^s^1(token^number))")
+    if to_trunk and "&" in line:
+        yield step.problem("dial-several", "`&` dials several lines, and a token is for one")
+
+
+def _agi(extension: Extension, step: Step) -> Iterator[LintProblem]:
+    """RINGFENCE_DECISION and RINGFENCE_TRUNK: cleared before AGI(), compared exactly after it."""
+    script = _script(step)
+    if not script or script == "outcome":  # nothing depends on an outcome
+        return
+    index = extension.steps.index(step)
+    before, after = extension.steps[:index], extension.steps[index + 1 :]
+    if not any(later.application in _CHECKS for later in after):
+        yield step.problem(
+            "agi-unchecked", "AGI() that failed looks like success; test what it set before going on"
+        )
+    if script not in _GUARDED:
+        return
+    variable, wanted = _GUARDED[script]
+    if not any(earlier.application == "set" and earlier.data == f"{variable}=" for earlier in before):
+        yield step.problem(
+            "verdict-not-cleared", f"{variable} is not cleared before AGI(): an old one would count"
+        )
+    if not _is_tested(variable, wanted, after):
+        yield step.problem(
+            "verdict-not-tested", f"nothing after AGI() tests {variable} for exactly `{wanted}`"
+        )
+
+
+def _is_tested(variable: str, wanted: str, steps: Sequence[Step]) -> bool:
+    """Tell whether a jump depends on exactly `wanted`.
+
+    Either directly, or of letters picked by FILTER() when LEN() says that none was left out: the only way
+    that also holds when the value has a quote in it.
+    """
+    jumps = [step.data for step in steps if step.application == "gotoif"]
+    if any(jump.startswith(f'$["${{{variable}}}" = "{wanted}"]?') for jump in jumps):
+        return True
+    picked = re.compile(rf"LOCAL\((\w+)\)=\$\{{FILTER\(A-Z,\$\{{{variable}\}}\)\}}")
+    for name in (match[1] for step in steps if (match := picked.fullmatch(step.data))):
+        whole = re.compile(rf"\$\[\$\{{LEN\(\$\{{{variable}\}}\)\}} !?= \$\{{LEN\(\$\{{{name}\}}\)\}}\]\?")
+        equal = f'$["${{{name}}}" = "{wanted}"]?'
+        if any(whole.match(jump) for jump in jumps) and any(jump.startswith(equal) for jump in jumps):
+            return True
+    return False
+
+
+def _script(step: Step) -> str:
+    """Script that an AGI() runs: of ours by name, else its URL or path; empty when it is no AGI()."""
+    if step.application not in ("agi", "eagi"):
+        return ""
+    first, second = (*arguments(step.data), "", "")[:2]
+    named = re.search(r"/(attempt|trunk|outcome)$", first)
+    if named:
+        return named[1]
+    return second if second in (*_GUARDED, "outcome") else first
+
+
+def _comparison(_: Extension, step: Step) -> Iterator[LintProblem]:
+    """A verdict is compared whole, quoted, with = or !=."""
+    for expression in re.findall(r"\$\[(.*)\]", step.data):
+        for variable, _wanted in _GUARDED.values():
+            for match in re.finditer(rf"\$\{{{variable}\b[^}}]*\}}", expression):
+                if _is_made_safe(expression[: match.start()]):
+                    continue
+                whole = f'"${{{variable}}}"'
+                if not re.search(rf'{re.escape(whole)} !?= "[A-Z]*"', expression) or match[0] != whole[1:-1]:
+                    yield step.problem("verdict-inexact", f'`{match[0]}` must be compared as {whole} = "..."')
+
+
+def _macro(_: Extension, step: Step) -> Iterator[LintProblem]:
+    if step.application in _MACROS:
+        yield step.problem("macro", "Macro() is gone since Asterisk 21; use Gosub()")
+
+
+def _jumps(extension: Extension, step: Step, files: Sequence[Parsed]) -> Iterator[LintProblem]:
+    """Every jump whose target is written out leads somewhere."""
+    for target in _targets(step):
+        if "$" not in target and not _exists(target, extension, files):
+            yield step.problem("target-missing", f"`{target}` leads nowhere")
+
+
+def _targets(step: Step) -> Iterator[str]:
+    match step.application:
+        case "goto" | "gosub":
+            yield _place(step.data)
+        case "gotoif" | "gosubif":
+            yield from (_place(branch) for branch in _branches(step.data) if branch)
+        case "set" if step.data.startswith(_HANDLER):
+            yield _place(step.data.removeprefix(_HANDLER))
+        case "dial" | "queue" | "originate":
+            yield from (",".join(found) for found in _PRE_DIAL.findall(step.data))
+
+
+def _branches(data: str) -> list[str]:
+    """Targets of `CONDITION?true:false`; question marks and colons in brackets do not count."""
+    question = next((i for i, c in enumerate(data) if c == "?" and not unbalanced(data[:i])), len(data))
+    rest = data[question + 1 :]
+    colon = next((i for i, c in enumerate(rest) if c == ":" and not unbalanced(rest[:i])), len(rest))
+    return [rest[:colon], rest[colon + 1 :]]
+
+
+def _place(target: str) -> str:
+    """A jump's target without the arguments it passes on."""
+    return target.partition("(")[0].strip()
+
+
+def _exists(target: str, here: Extension, files: Sequence[Parsed]) -> bool:
+    parts = [part.strip() for part in target.split(",")]
+    context = parts[0] if len(parts) == 3 else here.context
+    name = parts[-2] if len(parts) > 1 else here.name
+    contexts = _with_included(context, files)
+    if contexts is None:
+        return True  # an include that is not among the files may have it
+    return any(
+        extension.has(parts[-1]) and (extension.name == name or extension.matches(name))
+        for one in files
+        for extension in one.extensions
+        if extension.context in contexts
+    )
+
+
+def _with_included(context: str, files: Sequence[Parsed]) -> set[str] | None:
+    """A context and all it includes; None when some of those are not among the files."""
+    found: set[str] = set()
+    waiting = [context]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        holders = [one for one in files if name in one.contexts]
+        if not holders and name != context:
+            return None
+        found.add(name)
+        waiting += [included for one in holders for included in one.contexts[name]]
+    return found
+
+
+RULES: tuple[Callable[[Extension, Step], Iterator[LintProblem]], ...] = (
+    _unfiltered,
+    _dial,
+    _agi,
+    _comparison,
+    _macro,
+)
+"""What is looked for at every step, besides patterns and jumps."""

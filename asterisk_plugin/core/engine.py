@@ -1,0 +1,263 @@
+"""Joins what the rules find into a verdict.
+
+Rule 1: the worst finding wins, so the order of rules cannot matter.
+Rule 2: outbound fails closed. A rule that raises, a fact that is missing, a country without
+rulebook: not dialled.
+Rule 3: an emergency call always passes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from asterisk_plugin.core.case import HOUSE, Case, case_of
+from asterisk_plugin.core.number import LineType, PhoneNumber, parse_number
+from asterisk_plugin.core.parameters import LimitValue
+from asterisk_plugin.core.rules import (
+    campaign,
+    consent,
+    coverage,
+    hours,
+    number,
+    objection,
+    records,
+    shown_number,
+)
+from asterisk_plugin.core.rules import (
+    limits as attempt_limit,
+)
+from asterisk_plugin.core.rules.rule import Rule
+from asterisk_plugin.core.verdict import EMERGENCY, Decision, Finding, Obligations, Reason, Verdict
+
+if TYPE_CHECKING:
+    from asterisk_plugin.core.facts import AttemptFacts, AttemptLimit
+    from asterisk_plugin.core.site import Campaign, Site
+
+RULES: tuple[Rule, ...] = (
+    Rule("number", number.check),
+    Rule("campaign", campaign.check),
+    Rule("coverage", coverage.check),
+    Rule("objection", objection.check, needs=frozenset({"objections"})),
+    Rule("consent", consent.check, needs=frozenset({"consents", "relationships"})),
+    Rule("caller-id", shown_number.check),
+    Rule("attempt-limit", attempt_limit.check, needs=frozenset({"attempts"})),
+    Rule("calling-hours", hours.check, needs=frozenset({"consents"}), preview=hours.preview),
+)
+
+CAUSE_REJECTED, CAUSE_INVALID_FORMAT, CAUSE_TRY_LATER = 21, 28, 42
+"""Q.850: call rejected; invalid number format; switching equipment congestion. The last is the
+temporary one: dialers that see it keep the number and try again, as a DEFER asks for."""
+
+OPEN_CAMPAIGN_S = 5 * 366 * 86_400
+"""How long attempts of a campaign without dates count against its limit: as long as UWG § 7a asks
+for the proof of consent to be kept."""
+
+_PRECEDENCE = {reason.value: place for place, reason in enumerate(Reason)}
+_DAY_S = 86_400
+
+
+def decide(facts: AttemptFacts, now: dt.datetime, *, rules: Iterable[Rule] = RULES) -> Verdict:
+    """Judge one attempt by every rule.
+
+    Args:
+        facts: Everything that was gathered; `records` None when the store could not be asked.
+        now: The moment of the attempt (aware).
+        rules: Every rule, in any order.
+
+    Raises:
+        ValueError: `now` has no time zone.
+    """
+    if is_emergency(facts):
+        return _emergency(facts)
+    case = case_of(facts, now)
+    rules = tuple(rules)
+    unchecked = _unchecked(case, rules)
+    return _judge(case, (Rule("records", records.check), *rules), unchecked)
+
+
+def preview(facts: AttemptFacts, now: dt.datetime) -> Verdict:
+    """Judge what can be judged without records, in the attempt's favour where records could help.
+
+    Args:
+        facts: As for `decide`; `records` is not read.
+        now: The moment of the attempt (aware).
+
+    Returns:
+        A decision other than ALLOW means that no record can make it one.
+    """
+    if is_emergency(facts):
+        return _emergency(facts)
+    return _judge(case_of(replace(facts, records=None), now), RULES, ())
+
+
+def is_emergency(facts: AttemptFacts) -> bool:
+    """Whether the number dialled is an emergency number, which always passes."""
+    if isinstance(facts.called, PhoneNumber) and facts.called.line_type is LineType.EMERGENCY:
+        return True
+    return facts.dialled.strip() in facts.site.emergency_extra
+
+
+def is_emergency_number(number: str, site: Site) -> bool:
+    """Whether a number that a trunk leg dials is an emergency number.
+
+    Args:
+        number: As dialled, or the digits of a dial string.
+        site: The configuration in force.
+    """
+    called = parse_number(number, site.home_country)
+    if isinstance(called, PhoneNumber) and called.line_type is LineType.EMERGENCY:
+        return True
+    return number in site.emergency_extra
+
+
+def limits(facts: AttemptFacts, now: dt.datetime) -> tuple[AttemptLimit, ...]:
+    """Every limit that the attempts to this number must be counted against.
+
+    Args:
+        facts: `records` is not read.
+        now: The moment of the attempt (aware).
+    """
+    return tuple(limit for _, limit in attempt_limit.attempt_limits(case_of(facts, now)))
+
+
+def with_finding(verdict: Verdict, finding: Finding) -> Verdict:
+    """Join one more finding; an emergency call passes all the same.
+
+    Args:
+        verdict: What was decided so far.
+        finding: What went wrong since.
+    """
+    findings = (*verdict.findings, finding)
+    if any(each.rule == EMERGENCY for each in verdict.findings):
+        return replace(verdict, findings=findings)
+    decision, reason, not_before = _join(findings)
+    if decision < verdict.decision:
+        return replace(verdict, findings=findings)
+    cause = _cause(decision, reason)
+    return replace(
+        verdict, findings=findings, decision=decision, reason=reason, not_before=not_before, cause=cause
+    )
+
+
+def longest_window_s(site: Site) -> int:
+    """How many seconds attempts must be kept so that every limit of every rulebook can be counted.
+
+    Args:
+        site: Everything the admin configured.
+    """
+    values = [
+        entry
+        for rulebook in site.rulebooks.values()
+        for parameter in rulebook.parameters.values()
+        if parameter.shape == "attempt_limit"
+        for value in parameter.values
+        for entry in value.entries or ()
+        if not parameter.profile or _has_members(site, parameter.profile)
+    ]
+    return max((_kept_s(value, site.campaigns.values()) for value in values), default=_DAY_S)
+
+
+def _has_members(site: Site, profile: str) -> bool:
+    return any(profile in campaign.principal.memberships for campaign in site.campaigns.values())
+
+
+def _kept_s(value: LimitValue, campaigns: Iterable[Campaign]) -> int:
+    if kept := attempt_limit.kept_s(value):
+        return kept
+    lengths = [
+        OPEN_CAMPAIGN_S
+        if each.starts_on is None or each.ends_on is None
+        else ((each.ends_on - each.starts_on).days + 2) * _DAY_S
+        for each in campaigns
+    ]
+    return max(lengths, default=_DAY_S)
+
+
+def _emergency(facts: AttemptFacts) -> Verdict:
+    finding = Finding(EMERGENCY, Decision.ALLOW, "an emergency call always passes", HOUSE)
+    return Verdict(
+        Decision.ALLOW,
+        findings=(finding,),
+        obligations=Obligations(show_number=_shown_e164(facts)),
+    )
+
+
+def _unchecked(case: Case, rules: Iterable[Rule]) -> tuple[str, ...]:
+    """What the rules would have read, had there been records."""
+    if not any(records.check(case)):
+        return ()
+    return tuple(sorted({need for rule in rules for need in rule.needs}))
+
+
+def _judge(case: Case, rules: Iterable[Rule], unchecked: tuple[str, ...]) -> Verdict:
+    findings: list[Finding] = []
+    faults: list[str] = []
+    for rule in rules:
+        run = rule.check if case.facts.records is not None or not rule.needs else rule.preview
+        if run is None:
+            continue
+        try:
+            findings += tuple(run(case))
+        except Exception as exc:  # noqa: BLE001 - the boundary: a rule that fails must not let the call through
+            faults.append(f"{rule.id}: {type(exc).__name__}: {exc}")
+            sentence = f"the rule {rule.id} failed; the log has the details"
+            findings.append(Finding(Reason.INTERNAL_ERROR, Decision.DEFER, sentence))
+    decision, reason, not_before = _join(findings)
+    rulebook = case.law.rulebook
+    return Verdict(
+        decision,
+        reason=reason,
+        findings=tuple(findings),
+        obligations=_obligations(case),
+        unchecked=unchecked,
+        faults=tuple(faults),
+        not_before=not_before,
+        rulebook_version=rulebook.version if rulebook else "",
+        cause=_cause(decision, reason),
+    )
+
+
+def _join(findings: Iterable[Finding]) -> tuple[Decision, str, dt.datetime | None]:
+    """The worst decision, the reason that decides, and the latest moment a DEFER waits for."""
+    findings = tuple(findings)
+    worst = max((finding.decision for finding in findings), default=Decision.ALLOW)
+    if worst is Decision.ALLOW:
+        return worst, "", None
+    reasons = [finding.rule for finding in findings if finding.decision is worst]
+    deciding = min(reasons, key=lambda rule: _PRECEDENCE.get(rule, len(_PRECEDENCE)))
+    if worst is Decision.DENY:
+        return worst, deciding, None
+    return worst, deciding, max(_moments(findings), default=None)
+
+
+def _moments(findings: Iterable[Finding]) -> Iterator[dt.datetime]:
+    for finding in findings:
+        if finding.decision is Decision.DEFER and finding.not_before is not None:
+            yield finding.not_before
+
+
+def _cause(decision: Decision, reason: str) -> int:
+    if decision is Decision.ALLOW:
+        return 0
+    if reason == Reason.NUMBER_INVALID:
+        return CAUSE_INVALID_FORMAT
+    return CAUSE_REJECTED if decision is Decision.DENY else CAUSE_TRY_LATER
+
+
+def _obligations(case: Case) -> Obligations:
+    """Ring time: the strictest of what binds, and of the campaign's wish within that."""
+    house = Obligations()
+    times = [entry.value for entry in case.law.ring_time]
+    low = max((time.min_s for time in times if time.min_s is not None), default=house.ring_min_s)
+    high = min((time.max_s for time in times if time.max_s is not None), default=house.ring_max_s)
+    high = max(low, high)
+    wanted = case.facts.campaign.ring_s if case.facts.campaign else 0
+    ring_s = min(max(wanted, low), high) if wanted else high
+    return Obligations(show_number=_shown_e164(case.facts), ring_min_s=low, ring_max_s=ring_s)
+
+
+def _shown_e164(facts: AttemptFacts) -> str:
+    return facts.shown.number.e164 if isinstance(facts.shown.number, PhoneNumber) else ""

@@ -1,0 +1,84 @@
+"""Questions to the ledger. Each is one statement, so each sees one moment; all block."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from asterisk_plugin.errors import LedgerBrokenError
+from asterisk_plugin.ledger import tables
+from asterisk_plugin.ledger.appending import look_up_seqs
+from asterisk_plugin.ledger.chain import Row
+from asterisk_plugin.ledger.database import Database, translated
+from asterisk_plugin.ledger.rows import stored_event
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from asterisk_plugin.ports import StoredEvent
+
+_EVENTS_AND_KEYS = sa.select(tables.events, tables.person_keys.c.key).select_from(
+    tables.events.outerjoin(tables.person_keys, tables.person_keys.c.person == tables.events.c.person)
+)
+_AFTER = (
+    _EVENTS_AND_KEYS.where(tables.events.c.seq > sa.bindparam("after"))
+    .order_by(tables.events.c.seq)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
+_OF_PERSON = _EVENTS_AND_KEYS.where(
+    tables.events.c.person == sa.bindparam("person"), tables.events.c.person != ""
+).order_by(tables.events.c.seq)
+_HEAD = sa.select(tables.head.c.seq, tables.head.c.hash)
+_COUNTS = sa.select(tables.events.c.kind, sa.func.count()).group_by(tables.events.c.kind)
+
+
+def rows_after(connection: sa.Connection, after: int, *, most: int) -> list[tuple[Row, bytes | None]]:
+    """Rows behind seq `after` in order, with their person's key or None."""
+    found = connection.execute(_AFTER, {"after": after, "most": most})
+    return [_row_and_key(row) for row in found]
+
+
+def events_after(database: Database, after: int, *, most: int) -> list[StoredEvent]:
+    """Events behind seq `after` in order.
+
+    Raises:
+        LedgerUnavailableError: The database does not answer.
+        LedgerBrokenError: A row holds what no version of this program wrote.
+    """
+    with translated(database), database.engine.connect() as connection:
+        found = rows_after(connection, after, most=most)
+    return [stored_event(row, key) for row, key in found]
+
+
+def events_of(database: Database, person: str) -> tuple[StoredEvent, ...]:
+    """Every event about a person, oldest first; raises like `events_after`."""
+    with translated(database), database.engine.connect() as connection:
+        found = [_row_and_key(row) for row in connection.execute(_OF_PERSON, {"person": person})]
+    return tuple(stored_event(row, key) for row, key in found)
+
+
+def newest(database: Database) -> tuple[int, str]:
+    """Seq and hash of the newest row; raises like `events_after`."""
+    with translated(database), database.engine.connect() as connection:
+        row = connection.execute(_HEAD).one_or_none()
+    if row is None:
+        raise LedgerBrokenError(0, "head removed")
+    return row.seq, row.hash
+
+
+def counts(database: Database) -> dict[str, int]:
+    """How many events there are of each kind; kinds without any are left out. Reads the whole table."""
+    with translated(database), database.engine.connect() as connection:
+        return {kind: number for kind, number in connection.execute(_COUNTS)}
+
+
+def present(database: Database, ids: Collection[str]) -> Collection[str]:
+    """Which of these event ids are on disk."""
+    with translated(database), database.engine.connect() as connection:
+        return look_up_seqs(connection, tuple(ids)).keys()
+
+
+def _row_and_key(found: sa.Row[Any]) -> tuple[Row, bytes | None]:
+    columns: tuple[Any, ...] = tuple(found)
+    return Row(*columns[:-1]), columns[-1]

@@ -1,0 +1,57 @@
+"""The tables, for SQLite and PostgreSQL alike."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+SCHEMA_VERSION = 1
+"""Raised with every change that an older program could not read."""
+
+metadata = sa.MetaData()
+
+schema_version = sa.Table(
+    "ledger_schema",
+    metadata,
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    # SQLite makes only an INTEGER PRIMARY KEY the row's own address.
+    sa.Column(
+        "seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False
+    ),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("person", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("sealed", sa.LargeBinary),
+    sa.Column("hash", sa.Text, nullable=False),
+)
+
+sa.Index(
+    "events_person",
+    events.c.person,
+    events.c.seq,
+    sqlite_where=events.c.person != "",
+    postgresql_where=events.c.person != "",
+)
+
+head = sa.Table(
+    "head",
+    metadata,
+    # One row for ever: whoever appends locks it.
+    sa.Column("one", sa.Integer, sa.CheckConstraint("one = 1"), primary_key=True, autoincrement=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+    sa.Column("mac", sa.Text, nullable=False),
+)
+
+person_keys = sa.Table(
+    "person_keys",
+    metadata,
+    sa.Column("person", sa.Text, primary_key=True),
+    sa.Column("key", sa.LargeBinary, nullable=False),
+)

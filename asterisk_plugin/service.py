@@ -1,0 +1,258 @@
+"""`ringfence serve`: one service from start to stop, and its reload.
+
+Start: data directory, lock, FastAGI port, store, node, projection, workers or server, AMI,
+HTTP. Stop in reverse: no new sessions, running ones may end, then the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from asterisk_plugin import __version__
+from asterisk_plugin.admin.http import HttpServer, make_application
+from asterisk_plugin.admin.observer import ServiceObserver
+from asterisk_plugin.admin.parts import PartsCollector
+from asterisk_plugin.ami.client import AmiClient
+from asterisk_plugin.app import apply_gate_settings, bind_agi, open_node, start_agi
+from asterisk_plugin.callflow.projector import Projector
+from asterisk_plugin.callflow.records import configuration_event
+from asterisk_plugin.callflow.watchdog import Watchdog
+from asterisk_plugin.core.engine import is_emergency_number, longest_window_s
+from asterisk_plugin.errors import ConfigError, LedgerUnavailableError, RingfenceError, StoreError
+from asterisk_plugin.settings.data_dir import DataDir
+from asterisk_plugin.settings.load import Loaded, load
+from asterisk_plugin.store.embedded import EmbeddedValkey
+from asterisk_plugin.workers import Workers
+
+if TYPE_CHECKING:
+    import socket
+    from pathlib import Path
+
+    from asterisk_plugin.agi.server import AgiServer
+    from asterisk_plugin.app import Node
+
+_log = logging.getLogger("ringfence.service")
+
+_PING_PAUSE_S = 0.5
+
+
+class Service:
+    """One running service.
+
+    Args:
+        config: Where the configuration is read from, also on reload; None for the shipped one.
+        loaded: What was read.
+    """
+
+    def __init__(self, config: Path | None, loaded: Loaded) -> None:
+        self._config = config
+        self._loaded = loaded
+        self._settings = loaded.service
+        self._data_dir = DataDir(loaded.data_dir)
+        self._registry = CollectorRegistry()
+        self.observer = ServiceObserver(self._registry, mask_numbers=self._settings.service.mask_numbers)
+        self._stack = contextlib.AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._store_state = "not asked yet"
+        self._clients: list[AmiClient] = []
+        self._run: dict[str, Any] = {}
+        self._node: Node | None = None
+        self._agi: AgiServer | None = None
+        self._workers: Workers | None = None
+        self._projector: Projector | None = None
+
+    async def start(self) -> None:
+        """Start every part.
+
+        Raises:
+            StartupError: The data directory, a port or the ledger cannot be used.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+
+    async def _start(self) -> None:
+        self._data_dir.prepare()
+        self._stack.callback(self._data_dir.lock().close)
+        listener = bind_agi(self._settings.agi)
+        self._stack.callback(listener.close)
+        store_url = await self._start_store()
+        self._data_dir.write_active(self._loaded.active_texts)
+        node = await self._start_node(store_url)
+        await self._record_configuration(node)
+        self._projector = Projector(node.ledger, node.store.projection, poll_s=0.2)
+        await self._first_projection(self._projector)
+        self._spawn(self._projector.run())
+        self._spawn(self._watch_store(node))
+        await self._start_agi(node, listener, store_url)
+        self._start_ami(node)
+        await self._start_http()
+        self._write_run(listener, store_url)
+
+    async def stop(self) -> None:
+        """Stop taking calls, let running sessions end, then stop every part."""
+        drain_s = self._settings.service.drain_s
+        if self._agi is not None:
+            await self._agi.stop(drain_s)
+        if self._workers is not None:
+            await self._workers.stop(drain_s)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._stack.aclose()
+
+    async def _start_store(self) -> str:
+        """Start the embedded Valkey, unless the admin has a store."""
+        if self._settings.store.url:
+            return self._settings.store.url
+        embedded = EmbeddedValkey(self._data_dir.path)
+        url = await embedded.start()
+        self._stack.push_async_callback(embedded.stop)
+        self._spawn(embedded.watch())
+        return url
+
+    async def _start_node(self, store_url: str) -> Node:
+        node = await open_node(self._loaded, self._data_dir, store_url=store_url, observer=self.observer)
+        self._stack.push_async_callback(node.close)
+        self._node = node
+        return node
+
+    async def _record_configuration(self, node: Node) -> None:
+        """Write down which rules hold from now on, so that every verdict can be replayed."""
+        try:
+            await node.ledger.append([configuration_event(self._loaded, node.gate.clock())])
+        except LedgerUnavailableError as exc:
+            _log.error("configuration not recorded yet: %s", exc)  # noqa: TRY400 - one line, no traceback
+
+    @staticmethod
+    async def _first_projection(projector: Projector) -> None:
+        """Bring the store up to date before the first call; a store that is away is waited for later."""
+        try:
+            await projector.catch_up()
+        except (StoreError, LedgerUnavailableError) as exc:
+            _log.warning("store not projected yet, nobody is dialled: %s", exc)
+
+    async def _start_agi(self, node: Node, listener: socket.socket, store_url: str) -> None:
+        if self._settings.service.workers == 1:
+            if self._settings.asterisk:
+                node.gate.passed = set()
+            self._agi = await start_agi(node.gate, self._settings.agi, listener, self.observer.agi)
+            return
+        self._workers = Workers(self._settings.service.workers, listener, self._data_dir, store_url)
+        await self._workers.start()
+        self._spawn(self._workers.watch())
+
+    def _start_ami(self, node: Node) -> None:
+        gate = node.gate
+        for settings in self._settings.asterisk:
+            watchdog = Watchdog(
+                settings.name,
+                trunks=settings.trunks,
+                store=node.store,
+                ledger=node.ledger,
+                clock=gate.clock,
+                passes=set() if gate.passed is None else gate.passed,
+                spares=lambda number: is_emergency_number(number, gate.site),
+                on_event=self.observer.watchdog,
+            )
+            client = AmiClient(
+                settings, on_event=watchdog.take, on_up=watchdog.up, on_down=watchdog.down
+            )
+            watchdog.attach(client)
+            self._clients.append(client)
+            self._stack.push_async_callback(watchdog.close)
+            self._spawn(client.run())
+
+    async def _start_http(self) -> None:
+        registry = self._registry
+        if self._workers is not None:  # the workers' counters are added up from their files
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        registry.register(PartsCollector(self.parts))
+        http = HttpServer(make_application(registry, self.parts, version=__version__), self._settings.http)
+        await http.start()
+        self._stack.push_async_callback(http.stop)
+        self._run["http_port"] = http.port
+
+    def _write_run(self, listener: socket.socket, store_url: str) -> None:
+        self._run |= {
+            "pid": os.getpid(),
+            "agi_port": listener.getsockname()[1],
+            "store_url": store_url,
+            "site_version": self._loaded.site.version,
+            "reload": {"at": time.time(), "ok": True, "problems": []},
+        }
+        self._data_dir.write_run(self._run)
+
+    def _spawn(self, work: Any) -> None:
+        self._tasks.append(asyncio.get_running_loop().create_task(work))
+
+    async def _watch_store(self, node: Node) -> None:
+        """Keep the store's state for `/readyz`."""
+        while True:
+            try:
+                await node.store.ping()
+            except StoreError as exc:
+                self._store_state = str(exc)
+            else:
+                self._store_state = "ok"
+            await asyncio.sleep(_PING_PAUSE_S)
+
+    def parts(self) -> dict[str, str]:
+        """The state of each part: `ok`, or what is wrong."""
+        assert self._node is not None
+        assert self._projector is not None
+        states = {
+            "agi": "ok" if self._agi or (self._workers and self._workers.all_up) else "no worker answers",
+            "store": self._store_state,
+            "ledger": "ok" if self._node.ledger.healthy else "the ledger cannot be written",
+            "projection": "ok" if self._projector.ready else self._projector.fault or "under way",
+        }
+        for client in self._clients:
+            states[f"ami:{client.name}"] = "ok" if client.up else "not connected"
+        return states
+
+    async def reload(self) -> None:
+        """Take new files, all or nothing: on any problem the old rules stay and the problems are named."""
+        assert self._node is not None
+        try:
+            loaded = load(self._config, data_dir=self._data_dir.path)
+            _refuse_restart_changes(self._settings, loaded)
+        except RingfenceError as exc:
+            problems = [str(p) for p in exc.problems] if isinstance(exc, ConfigError) else [str(exc)]
+            _log.error("reload refused, the old rules stay: %s", "; ".join(problems))
+            self._run["reload"] = {"at": time.time(), "ok": False, "problems": problems}
+            self._data_dir.write_run(self._run)
+            return
+        self._loaded, self._settings = loaded, loaded.service
+        self._data_dir.write_active(loaded.active_texts)
+        apply_gate_settings(self._node.gate, loaded.service)
+        self._node.gate.site = loaded.site
+        self._node.store.keep_attempts_s = longest_window_s(loaded.site)
+        if self._workers is not None:
+            self._workers.reload()
+        await self._record_configuration(self._node)
+        _log.info("reload: configuration %s is in force", loaded.site.version)
+        self._run |= {
+            "site_version": loaded.site.version,
+            "reload": {"at": time.time(), "ok": True, "problems": []},
+        }
+        self._data_dir.write_run(self._run)
+
+
+def _refuse_restart_changes(now: Any, loaded: Loaded) -> None:
+    """A change that only a restart can make true is refused, not half taken."""
+    fixed = ("service", "agi", "http", "store", "ledger", "asterisk")
+    changed = [f"[{name}]" for name in fixed if getattr(now, name) != getattr(loaded.service, name)]
+    if changed:
+        raise RingfenceError(f"{', '.join(changed)} of ringfence.toml changed, which needs a restart")

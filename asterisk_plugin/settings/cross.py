@@ -1,0 +1,253 @@
+"""What one entry of the configuration says about another: names that must exist, dates in order.
+
+Rule 1: these checks read raw tables and step over whatever has the wrong shape, because the models
+report that themselves; so one run finds every mistake of both kinds.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from asterisk_plugin.core.number import LineType, PhoneNumber, parse_number
+from asterisk_plugin.settings.environment import ami_secret_name
+from asterisk_plugin.settings.explain import choices, did_you_mean, shown
+from asterisk_plugin.settings.service import AgiSettings, GateSettings, HttpSettings, StoreSettings
+from asterisk_plugin.settings.site import DEFAULT_COUNTRY
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from asterisk_plugin.core.rulebook import Rulebook
+    from asterisk_plugin.errors import ConfigProblem
+    from asterisk_plugin.settings.files import ConfigFile
+    from asterisk_plugin.settings.service import Section
+
+STORE_SCHEMES = ("redis://", "rediss://", "unix://", "sentinel://", "cluster://")
+NEVER_DIALLED = frozenset({LineType.EMERGENCY, LineType.SHORT})
+"""Line types that no caller ID can have."""
+
+
+def service_problems(file: ConfigFile, rulebooks: Mapping[str, Rulebook] | None) -> Iterator[ConfigProblem]:
+    """Find what the tables of ringfence.toml say wrongly about each other.
+
+    Args:
+        file: What was read.
+        rulebooks: By country, None when some could not be read: what depends on them is not checked.
+    """
+    yield from _gate_problems(file, rulebooks)
+    yield from _port_problems(file)
+    yield from _asterisk_problems(file)
+    url = _get(file.tables, "store", "url", str)
+    if url and not url.startswith(STORE_SCHEMES):
+        yield file.problem(
+            ("store", "url"), shown(url), f"must start with {choices(STORE_SCHEMES)}"
+        )
+
+
+def secret_problems(file: ConfigFile, environment: Mapping[str, str]) -> Iterator[ConfigProblem]:
+    """Find AMI connections without a secret. Only the watchdog needs one, so these are warnings.
+
+    Args:
+        file: What was read of ringfence.toml.
+        environment: Variables of the process.
+    """
+    for place, entry in _entries(file, "asterisk"):
+        name = _text(entry, "name")
+        variable = ami_secret_name(name)
+        if name and not entry.get("secret") and not environment.get(variable):
+            allowed = f"should be the AMI user's secret, here or in the environment as {variable}"
+            yield file.problem(("asterisk", place, "secret"), "nothing", allowed)
+
+
+def campaign_problems(file: ConfigFile, rulebooks: Mapping[str, Rulebook] | None) -> Iterator[ConfigProblem]:
+    """Find what the entries of campaigns.toml say wrongly about each other.
+
+    Args:
+        file: What was read.
+        rulebooks: By country, None when some could not be read: memberships are not checked then.
+    """
+    home_country = str(file.tables.get("home_country") or DEFAULT_COUNTRY)
+    centre = _get(file.tables, "call_centre", "id", str) or "call-centre"
+    principals = [name for _, entry in _entries(file, "principal") if (name := _text(entry, "id"))]
+    yield from _duplicates(file, "principal", "id")
+    yield from _duplicates(file, "campaign", "id")
+    if rulebooks is not None:
+        known = memberships(rulebooks)
+        for place, entry in _entries(file, "principal"):
+            yield from _unknown_in_list(file, ("principal", place), entry, "memberships", known)
+    numbers = _Numbers(file, home_country)
+    yield from numbers.problems
+    yield from _caller_id_problems(file, [*principals, centre])
+    yield from _campaign_problems(file, principals, numbers, home_country)
+
+
+def memberships(rulebooks: Mapping[str, Rulebook]) -> list[str]:
+    """Every profile that a principal may be a member of, `nl.code-telemarketing`."""
+    return [
+        profile if "." in profile else f"{country.lower()}.{profile}"
+        for country, rulebook in rulebooks.items()
+        for profile in rulebook.profiles
+    ]
+
+
+def _gate_problems(file: ConfigFile, rulebooks: Mapping[str, Rulebook] | None) -> Iterator[ConfigProblem]:
+    gate = file.tables.get("gate", {})
+    if not isinstance(gate, dict):
+        return
+    line_types = [str(kind) for kind in LineType if kind is not LineType.EMERGENCY]
+    yield from _unknown_in_list(file, ("gate",), gate, "never_call", line_types)
+    if rulebooks is not None:
+        recalled = [name for rulebook in rulebooks.values() for name in rulebook.recall]
+        yield from _unknown_in_list(file, ("gate",), gate, "accepted_unchecked", recalled)
+    timeout = _get(file.tables, "store", "timeout_ms", int, StoreSettings)
+    deadline = _get(file.tables, "gate", "deadline_ms", int, GateSettings)
+    if timeout is not None and deadline is not None and timeout >= deadline:
+        yield file.problem(
+            ("store", "timeout_ms") if "store" in file.tables else ("gate", "deadline_ms"),
+            f"a store.timeout_ms of `{timeout}` and a gate.deadline_ms of `{deadline}`",
+            "the first must be less than the second: else a silent store is noticed too late to say so",
+        )
+
+
+def _port_problems(file: ConfigFile) -> Iterator[ConfigProblem]:
+    agi = _get(file.tables, "agi", "port", int, AgiSettings)
+    http = _get(file.tables, "http", "port", int, HttpSettings)
+    hosts = {
+        _get(file.tables, "agi", "host", str, AgiSettings),
+        _get(file.tables, "http", "host", str, HttpSettings),
+    }
+    if agi and agi == http and len(hosts) == 1:
+        yield file.problem(("http", "port"), shown(http), "must be another port than agi.port on the same address")
+
+
+def _asterisk_problems(file: ConfigFile) -> Iterator[ConfigProblem]:
+    yield from _duplicates(file, "asterisk", "name")
+    for place, entry in _entries(file, "asterisk"):
+        for index, trunk in enumerate(_list(entry, "trunks")):
+            technology, _, endpoint = trunk.partition("/")
+            if not technology or not endpoint:
+                path = ("asterisk", place, "trunks", index)
+                yield file.problem(path, shown(trunk), "must be technology and endpoint, such as `PJSIP/carrier`")
+
+
+def _caller_id_problems(file: ConfigFile, owners: list[str]) -> Iterator[ConfigProblem]:
+    for place, entry in _entries(file, "caller_id"):
+        path = ("caller_id", place)
+        owner = _text(entry, "assigned_to")
+        if owner and owner not in owners:
+            yield file.problem((*path, "assigned_to"), shown(owner), f"must be {did_you_mean(owner, owners)}")
+        yield from _unknown_in_list(file, path, entry, "right_of_use", owners)
+        yield from _dates_in_order(file, path, entry, ("valid_from", "valid_until"))
+
+
+def _campaign_problems(
+    file: ConfigFile, principals: list[str], numbers: _Numbers, home_country: str
+) -> Iterator[ConfigProblem]:
+    for place, entry in _entries(file, "campaign"):
+        path = ("campaign", place)
+        principal = _text(entry, "principal")
+        if principal and principal not in principals:
+            yield file.problem((*path, "principal"), shown(principal), f"must be {did_you_mean(principal, principals)}")
+        for index, text in enumerate(_list(entry, "caller_ids")):
+            number = parse_number(text, home_country)
+            if not isinstance(number, PhoneNumber) or number.e164 not in numbers.known:
+                allowed = did_you_mean(text, numbers.known.values())
+                yield file.problem(
+                    (*path, "caller_ids", index), shown(text), f"must be the number of a [[caller_id]]: {allowed}"
+                )
+        yield from _dates_in_order(file, path, entry, ("starts_on", "ends_on"))
+        if _text(entry, "presumed_interest") and entry.get("audience") != "company":
+            yield file.problem(
+                (*path, "presumed_interest"),
+                f"a reason, and the audience `{entry.get('audience', 'consumer')}`",
+                'must be left out, unless audience = "company": only of companies may consent be presumed',
+            )
+
+
+class _Numbers:
+    """Every `[[caller_id]]`: known numbers as written, by E.164, and what is wrong with the others."""
+
+    def __init__(self, file: ConfigFile, home_country: str) -> None:
+        self.known: dict[str, str] = {}
+        self.problems: list[ConfigProblem] = []
+        for place, entry in _entries(file, "caller_id"):
+            if not (text := _text(entry, "number")):
+                continue
+            path = ("caller_id", place, "number")
+            number = parse_number(text, home_country)
+            if not isinstance(number, PhoneNumber):
+                self.problems.append(
+                    file.problem(path, shown(text), f"must be a number that can be dialled: {number.why}")
+                )
+            elif number.line_type in NEVER_DIALLED:
+                self.problems.append(
+                    file.problem(path, shown(text), "must be a number that can be called back from everywhere")
+                )
+            elif number.e164 in self.known:
+                self.problems.append(file.problem(path, shown(text), "must be another number: this one stands in an earlier [[caller_id]]"))
+            else:
+                self.known[number.e164] = text
+
+
+def _duplicates(file: ConfigFile, array: str, key: str) -> Iterator[ConfigProblem]:
+    seen: dict[str, int] = {}
+    for place, entry in _entries(file, array):
+        value = _text(entry, key)
+        if value and value in seen:
+            yield file.problem(
+                (array, place, key), shown(value), f"must be another name: {array}[{seen[value]}] has this one"
+            )
+        elif value:
+            seen[value] = place
+
+
+def _unknown_in_list(
+    file: ConfigFile, path: tuple[str | int, ...], entry: dict[str, Any], key: str, known: Collection[str]
+) -> Iterator[ConfigProblem]:
+    for index, value in enumerate(_list(entry, key)):
+        if value not in known:
+            yield file.problem((*path, key, index), shown(value), f"must be {did_you_mean(value, known)}")
+
+
+def _dates_in_order(
+    file: ConfigFile, path: tuple[str | int, ...], entry: dict[str, Any], keys: tuple[str, str]
+) -> Iterator[ConfigProblem]:
+    first, last = (_date(entry.get(key)) for key in keys)
+    if first and last and last < first:
+        yield file.problem((*path, keys[1]), shown(last), f"must not be before {keys[0]}, which is {first}")
+
+
+def _entries(file: ConfigFile, array: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    entries = file.tables.get(array, [])
+    if isinstance(entries, list):
+        yield from ((place, entry) for place, entry in enumerate(entries) if isinstance(entry, dict))
+
+
+def _text(entry: dict[str, Any], key: str) -> str:
+    value = entry.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _list(entry: dict[str, Any], key: str) -> list[str]:
+    values = entry.get(key)
+    return values if isinstance(values, list) and all(isinstance(value, str) for value in values) else []
+
+
+def _date(value: Any) -> dt.date | None:
+    if isinstance(value, str):
+        try:
+            return dt.date.fromisoformat(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, dt.date) and not isinstance(value, dt.datetime) else None
+
+
+def _get(
+    tables: dict[str, Any], table: str, key: str, kind: type, section: type[Section] | None = None
+) -> Any:
+    """A value of a table, else the model's default, else None; None too when it has another type."""
+    default = section.model_fields[key].default if section else None
+    entry = tables.get(table, {})
+    value = entry.get(key, default) if isinstance(entry, dict) else None
+    return value if isinstance(value, kind) and not isinstance(value, bool) else None

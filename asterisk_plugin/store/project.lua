@@ -1,0 +1,22 @@
+-- Write what a run of ledger rows says about the numbers of one bucket.
+-- KEYS: one for each write. ARGV: deadline ms, then for each write four values:
+--   record:  `h`, field, seq, JSON           (an older row never overwrites a newer one)
+--   attempt: `z`, member, epoch ms, last ms  (the set lives at least until then)
+local at = 2
+for _, key in ipairs(KEYS) do
+  local kind, name, number, value = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+  at = at + 4
+  if kind == 'h' then
+    local old = redis.call('HGET', key, name)
+    local old_seq = old and tonumber(string.match(old, '^%d+')) or 0
+    if old_seq < tonumber(number) then
+      redis.call('HSET', key, name, number .. ' ' .. value)
+    end
+  else
+    redis.call('ZADD', key, number, name)
+    if redis.call('PTTL', key) < tonumber(value) - server_ms then
+      redis.call('PEXPIREAT', key, value)
+    end
+  end
+end
+return {'OK', server_ms}

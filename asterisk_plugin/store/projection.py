@@ -1,0 +1,240 @@
+"""The ledger, projected into the store: what `callflow/projector.py` drives.
+
+The order of writes makes it safe to be killed anywhere: rows first, then the position, and the
+ready markers, without which no decision is made, only after the last row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+from asterisk_plugin.errors import StoreCorruptError, StoreNotReadyError
+from asterisk_plugin.ports import Position, ProjectionState
+from asterisk_plugin.store import keys, scripts
+from asterisk_plugin.store.opening import open_client
+from asterisk_plugin.store.records import write_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+    from asterisk_plugin.ports import StoredEvent
+    from asterisk_plugin.store.records import Write
+
+BULK_TIMEOUT_S = 10.0
+"""Longest wait for one step of a projection: it may do a thousand times a decision's work."""
+
+CLUSTER_CHECK_S = 2.0
+"""Pause between looks at all 256 markers of a Cluster, where each costs a call of its own."""
+
+WRITES_PER_CALL = 250
+"""Writes in one script call: about a millisecond of the server, which decisions wait for."""
+
+START_OF_CHAIN = "0" * 64
+
+
+class Projection:
+    """Writes ledger rows into the store and remembers how far it is.
+
+    Args:
+        url: Where the store is; see `address.py`.
+        keep_attempts_s: Attempts older than this, in seconds, are left out. May be set again: a
+            larger value makes the store incomplete, so that the projector builds it anew.
+        timeout_s: Longest wait for one step.
+        wall_clock: Seconds since 1970, for the age of attempts.
+
+    Raises:
+        StartupError: The address cannot be read.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        keep_attempts_s: float,
+        timeout_s: float = BULK_TIMEOUT_S,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        # Connections of its own: a decision must not stand behind a thousand rows.
+        self._client = open_client(url, timeout_s=timeout_s)
+        self._wall_clock = wall_clock
+        self._generation = ""
+        self._lease_held = ""
+        self._check_markers_at = 0.0
+        self.keep_attempts_s = keep_attempts_s
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._client.close()
+
+    async def state(self) -> ProjectionState:
+        """How far the store is, whether it is complete, and whether somebody else is building it.
+
+        Raises:
+            StoreError: The store cannot answer.
+        """
+        markers, fields, holder = await asyncio.gather(
+            self._markers(),
+            self._client.execute("HMGET", keys.POSITION, "seq", "hash", "generation", "keep_ms"),
+            self._client.execute("GET", keys.LEASE),
+        )
+        seq, hash_, generation, keep_ms = (_text(field) for field in fields)
+        # A lease of our own is left from a rebuild of ours that failed: it is ours to begin again.
+        busy = _text(holder) not in {"", self._lease_held}
+        if not seq.isdecimal() or not generation:
+            return ProjectionState(Position(0, START_OF_CHAIN), complete=False, busy=busy)
+        kept = int(keep_ms) if keep_ms.isdecimal() else 0
+        complete = all(_text(marker) == generation for marker in markers) and kept >= self._keep_ms
+        self._generation = generation
+        return ProjectionState(Position(int(seq), hash_), complete=complete, busy=busy)
+
+    async def apply(self, events: Sequence[StoredEvent]) -> None:
+        """Write a run of rows and then the position; writing them twice changes nothing.
+
+        Args:
+            events: In order of seq, at least one.
+
+        Raises:
+            LedgerBrokenError: A row that cannot be understood; nothing of the run was written.
+            StoreNotReadyError: Somebody else has begun to build the store anew.
+            StoreCorruptError: A key holds the wrong type of value.
+            StoreError: The store cannot answer; the run may be applied again.
+        """
+        oldest_ms = self._wall_clock() * 1000 - self._keep_ms
+        writes = [write for write in map(write_of, events) if write is not None]
+        await self._write(w for w in writes if not w.is_attempt or w.number >= oldest_ms)
+        last = events[-1]
+        (held,) = await self._client.run(
+            scripts.MOVE_ON, (keys.POSITION,), (self._generation, last.seq, last.hash)
+        )
+        if not held:
+            raise StoreNotReadyError("the store is being built anew by another process, or was emptied")
+
+    async def begin_rebuild(self) -> bool:
+        """Take the store out of use and empty it of everything that was projected.
+
+        Tokens, and the marks of running calls, stay: they are not in the ledger.
+
+        Returns:
+            False when another process is doing it.
+
+        Raises:
+            StoreError: The store cannot answer.
+        """
+        if self._lease_held:
+            await self._give_back_lease()
+        generation = secrets.token_hex(8)
+        if not await self._lease(generation):
+            return False
+        self._generation = generation
+        await self.withdraw()
+        await self._client.execute("DEL", keys.POSITION)
+        async for found in self._client.scan(keys.EVERYTHING_OF_A_PERSON):
+            names = [name.decode("utf-8", "surrogateescape") for name in found]
+            await self._remove(name for name in names if not keys.is_token(name))
+            await self.keep_lease()
+        await self._client.execute(
+            "HSET", keys.POSITION, "seq", 0, "hash", START_OF_CHAIN,
+            "generation", generation, "keep_ms", self._keep_ms,
+        )  # fmt: skip
+        return True
+
+    async def keep_lease(self) -> None:
+        """Show that the rebuild is alive; to be called at least every few seconds while it runs.
+
+        Raises:
+            StoreNotReadyError: Another process has taken it over.
+            StoreError: The store cannot answer.
+        """
+        if not await self._lease(self._generation):
+            raise StoreNotReadyError("another process has taken over building the store anew")
+
+    async def mark_ready(self) -> None:
+        """Everything is projected: decisions may be made.
+
+        Raises:
+            StoreNotReadyError: Another process has taken the rebuild over.
+            StoreError: The store cannot answer.
+        """
+        await self.keep_lease()
+        await self._for_each_bucket(lambda key: self._client.execute("SET", key, self._generation))
+        await self._give_back_lease()
+        self._check_markers_at = 0.0
+
+    async def withdraw(self) -> None:
+        """Take the ready markers away: no decision until the next rebuild.
+
+        Raises:
+            StoreError: The store cannot answer.
+        """
+        await self._for_each_bucket(lambda key: self._client.execute("DEL", key))
+        self._check_markers_at = 0.0
+
+    @property
+    def _keep_ms(self) -> int:
+        return round(self.keep_attempts_s * 1000)
+
+    async def _markers(self) -> Sequence[bytes | None]:
+        names = [keys.ready(bucket) for bucket in keys.BUCKETS]
+        if not self._client.is_cluster:
+            found: list[bytes | None] = await self._client.execute("MGET", *names)
+            return found
+        now = asyncio.get_running_loop().time()
+        if now < self._check_markers_at:
+            return ()
+        values = await asyncio.gather(*(self._client.execute("GET", name) for name in names))
+        self._check_markers_at = now + CLUSTER_CHECK_S
+        return values
+
+    async def _lease(self, generation: str) -> bool:
+        (ours,) = await self._client.run(scripts.LEASE, (keys.LEASE,), (generation, keys.LEASE_LIFETIME_MS))
+        self._lease_held = generation if ours else ""
+        return bool(ours)
+
+    async def _give_back_lease(self) -> None:
+        await self._client.run(scripts.LEASE, (keys.LEASE,), (self._lease_held, 0))
+        self._lease_held = ""
+
+    async def _for_each_bucket(self, do: Callable[[str], Awaitable[object]]) -> None:
+        await _all_of(do(keys.ready(bucket)) for bucket in keys.BUCKETS)
+
+    async def _write(self, writes: Iterable[Write]) -> None:
+        by_bucket: dict[str, list[Write]] = {}
+        for write in writes:
+            by_bucket.setdefault(keys.bucket_of(write.person), []).append(write)
+        await _all_of(
+            self._write_some(several[at : at + WRITES_PER_CALL])
+            for several in by_bucket.values()
+            for at in range(0, len(several), WRITES_PER_CALL)
+        )
+
+    async def _write_some(self, writes: Sequence[Write]) -> None:
+        args: list[str | int] = []
+        for write in writes:
+            if write.is_attempt:
+                args += ("z", write.name, write.number, write.number + self._keep_ms)
+            else:
+                args += ("h", write.name, write.number, write.value)
+        await self._client.run(scripts.PROJECT, [write.key for write in writes], args)
+
+    async def _remove(self, names: Iterable[str]) -> None:
+        # All keys of one bucket lie in one slot, so one command may remove them.
+        by_bucket: dict[str, list[str]] = {}
+        for name in names:
+            by_bucket.setdefault(name[:7], []).append(name)
+        await _all_of(self._client.execute("UNLINK", *several) for several in by_bucket.values())
+
+
+async def _all_of(work: Iterable[Awaitable[object]]) -> None:
+    """Await all; raise the first error only after the others have ended, so that nothing runs on."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    errors = [result for result in results if isinstance(result, BaseException)]
+    # A wrong type cannot be healed by waiting, so it is the one to be told of.
+    for error in sorted(errors, key=lambda error: not isinstance(error, StoreCorruptError)):
+        raise error
+
+
+def _text(raw: bytes | None) -> str:
+    return "" if raw is None else raw.decode("utf-8", "backslashreplace")

@@ -1,0 +1,217 @@
+"""The store port over Redis or Valkey: one script, one round trip for each call."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from asterisk_plugin.core.facts import AttemptCount, PersonRecords
+from asterisk_plugin.errors import StoreCorruptError, StoreError
+from asterisk_plugin.ports import Redeemed, Redemption
+from asterisk_plugin.store import keys, scripts
+from asterisk_plugin.store.inspection import check_usable
+from asterisk_plugin.store.opening import open_client
+from asterisk_plugin.store.projection import Projection
+from asterisk_plugin.store.records import (
+    attempt_member,
+    epoch_ms,
+    moment_of,
+    read_consents,
+    read_objections,
+    read_relationships,
+)
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Sequence
+
+    from asterisk_plugin.core.facts import AttemptLimit
+    from asterisk_plugin.ports import LookUp
+
+
+class RedisStore:
+    """Everything a decision asks, and the marks of running calls.
+
+    Args:
+        url: Where the store is; see `address.py`.
+        timeout_s: Longest wait for one answer, in seconds.
+        connections: How many are kept open.
+        keep_attempts_s: How long an attempt is kept, in seconds: the longest window of any limit.
+
+    Raises:
+        StartupError: The address cannot be read.
+    """
+
+    def __init__(self, url: str, *, timeout_s: float, keep_attempts_s: float, connections: int = 1) -> None:
+        self.client = open_client(url, timeout_s=timeout_s, connections=connections)
+        self.projection = Projection(url, keep_attempts_s=keep_attempts_s)
+        """How the ledger gets into this store; it has connections of its own."""
+
+    @property
+    def keep_attempts_s(self) -> float:
+        """How long an attempt is kept, in seconds.
+
+        May be set again when other rules come into force; a longer time makes the projector fill
+        the store anew, because older attempts are missing in it.
+        """
+        return self.projection.keep_attempts_s
+
+    @keep_attempts_s.setter
+    def keep_attempts_s(self, seconds: float) -> None:
+        self.projection.keep_attempts_s = seconds
+
+    async def connect(self) -> None:
+        """Check that the store is there and can be used.
+
+        Raises:
+            StartupError: It is too old, of the wrong kind, or throws records away when full.
+            StoreError: It cannot be reached now; calls may be made all the same, and will work
+                as soon as it can.
+        """
+        await check_usable(self.client)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.client.close()
+        await self.projection.close()
+
+    async def ping(self) -> None:
+        """Answer if the store is there.
+
+        Raises:
+            StoreError: It is not.
+        """
+        await self.client.everywhere("PING")
+
+    async def look_up(self, query: LookUp) -> PersonRecords:
+        """Read a person's records and, when asked, reserve the attempt: atomic, one round trip.
+
+        Raises:
+            StoreNotReadyError: The store is not filled from the ledger.
+            StoreCorruptError: A record cannot be read; nothing is reserved.
+            StoreError: The store cannot answer in time.
+        """
+        reply = await self.client.run(scripts.LOOK_UP, _look_up_keys(query), self._look_up_args(query))
+        objections, given, withdrawn, relationships, counts, reserved = reply
+        try:
+            return PersonRecords(
+                objections=read_objections(objections),
+                consents=read_consents(given, withdrawn),
+                relationships=read_relationships(relationships),
+                attempts=_counts(query.limits, counts),
+                reserved=bool(reserved),
+            )
+        except StoreCorruptError:
+            if reserved:
+                await self._give_back(query)
+            raise
+
+    async def release(
+        self, *, person: str, principal: str, campaign: str, attempt_id: str, token: str
+    ) -> None:
+        """Undo a reservation whose attempt is not dialled: the count and the token go.
+
+        Raises:
+            StoreError: The store cannot answer in time. It may still have done it, or may do it
+                when it wakes.
+        """
+        await self.client.run(
+            scripts.RELEASE,
+            (keys.attempts(person), keys.token(person, token)),
+            (attempt_member(principal, campaign, attempt_id),),
+        )
+
+    async def redeem(self, *, person: str, token: str, shown: str, now: dt.datetime) -> Redeemed:
+        """Use a token up, whatever comes of it: atomic with a last look at the objections.
+
+        Raises:
+            StoreError: The store cannot answer in time, is not filled, or the token is unreadable.
+        """
+        result, issued = await self.client.run(
+            scripts.REDEEM,
+            (keys.ready(keys.bucket_of(person)), keys.objections(person), keys.token(person, token)),
+            (shown, epoch_ms(now)),
+        )
+        if not issued:
+            return Redeemed(Redemption.UNKNOWN)
+        try:
+            values = json.loads(issued)
+            return Redeemed(
+                Redemption(result.decode()),
+                attempt_id=values["attempt_id"],
+                campaign=values["campaign"],
+                principal=values["principal"],
+            )
+        except (KeyError, ValueError, TypeError) as exc:
+            raise StoreCorruptError(f"a token of the store cannot be read: {exc!r}") from exc
+
+    async def mark_passed(self, unique_id: str) -> None:
+        """Remember for 24 hours that this trunk channel passed the gate."""
+        await self.client.execute("SET", keys.passed(unique_id), "1", "PX", keys.PASSED_LIFETIME_MS)
+
+    async def has_passed(self, unique_id: str) -> bool:
+        """Tell whether this trunk channel passed the gate."""
+        return bool(await self.client.execute("EXISTS", keys.passed(unique_id)))
+
+    async def forget_passed(self, unique_id: str) -> None:
+        """The trunk channel has ended."""
+        await self.client.execute("DEL", keys.passed(unique_id))
+
+    def _look_up_args(self, query: LookUp) -> list[Any]:
+        now_ms = epoch_ms(query.now)
+        lifetime_ms = max(1, round(query.token_lifetime_s * 1000))
+        kept_ms = max(1, round(self.keep_attempts_s * 1000))
+        issued = {
+            "attempt_id": query.attempt_id,
+            "principal": query.principal,
+            "campaign": query.campaign,
+            "shown": query.shown,
+            "expires_ms": now_ms + lifetime_ms,
+        }
+        args: list[Any] = [
+            query.principal,
+            query.campaign,
+            int(query.reserve),
+            now_ms,
+            attempt_member(query.principal, query.campaign, query.attempt_id),
+            json.dumps(issued, separators=(",", ":")),
+            lifetime_ms,
+            kept_ms,
+        ]
+        for limit in query.limits:
+            since_ms = now_ms - kept_ms if limit.since is None else epoch_ms(limit.since)
+            args += (limit.scope.value, since_ms, limit.max_attempts)
+        return args
+
+    async def _give_back(self, query: LookUp) -> None:
+        try:
+            await self.release(
+                person=query.person,
+                principal=query.principal,
+                campaign=query.campaign,
+                attempt_id=query.attempt_id,
+                token=query.token,
+            )
+        except StoreError:
+            # The caller learns of the unreadable record; an attempt too many only errs on the safe side.
+            return
+
+
+def _look_up_keys(query: LookUp) -> tuple[str, ...]:
+    person = query.person
+    return (
+        keys.ready(keys.bucket_of(person)),
+        keys.objections(person),
+        keys.consents(person),
+        keys.withdrawals(person),
+        keys.relationships(person),
+        keys.attempts(person),
+        keys.token(person, query.token),
+    )
+
+
+def _counts(limits: Sequence[AttemptLimit], counts: Sequence[int]) -> tuple[AttemptCount, ...]:
+    return tuple(
+        AttemptCount(limit, used=used, oldest_at=None if oldest_ms < 0 else moment_of(oldest_ms))
+        for limit, used, oldest_ms in zip(limits, counts[::2], counts[1::2], strict=True)
+    )

@@ -1,0 +1,49 @@
+"""The Lua scripts beside this file, each with what is put before it."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from dataclasses import dataclass
+from importlib import resources
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One server-side script.
+
+    Args:
+        name: File name without `.lua`.
+        text: What the server runs.
+        sha1: Hex SHA-1 of the text, by which EVALSHA names it.
+        guarded: It must not run after its caller has stopped waiting.
+    """
+
+    name: str
+    text: str
+    sha1: str
+    guarded: bool
+
+
+def _script(name: str, *, needs_ready: bool = False, guarded: bool = True) -> Script:
+    parts = ("guard", "ready", name) if needs_ready else ("guard", name)
+    text = "\n".join(_read(part) for part in parts)
+    # Redis names scripts by SHA-1; nothing here depends on its strength.
+    return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), guarded)
+
+
+@functools.cache
+def _read(name: str) -> str:
+    return resources.files(__package__).joinpath(f"{name}.lua").read_text(encoding="utf-8")
+
+
+LOOK_UP = _script("look_up", needs_ready=True)
+REDEEM = _script("redeem", needs_ready=True)
+# Undoing is wanted however late it comes.
+RELEASE = _script("release", guarded=False)
+PROJECT = _script("project")
+MOVE_ON = _script("move_on")
+LEASE = _script("lease")
+
+ALL = (LOOK_UP, REDEEM, RELEASE, PROJECT, MOVE_ON, LEASE)
+"""Every script: a new connection makes the server know them before it is used."""

@@ -1,0 +1,93 @@
+"""The servers ours is measured against, each as its own process.
+
+`python -m tests.bench.yardsticks NAME PORT STORE` runs one:
+
+- `empty`: one SET VARIABLE, no look-up: what any FastAGI server must cost.
+- `streams`: asyncio streams and six look-ups in one pipelined round trip: the usual fast way.
+- `panoramisk`: panoramisk's own FastAGI server with the same look-ups.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import redis.asyncio
+import uvloop
+from panoramisk import fast_agi
+
+KEYS = ("objections", "everyone", "consents", "relationships", "attempts", "campaign")
+ANSWER = b'SET VARIABLE RINGFENCE_NUMBER "%s"\nSET VARIABLE RINGFENCE_DECISION "ALLOW"\n'
+
+
+async def look_up(client: redis.asyncio.Redis, number: str) -> list[object]:
+    """Six checks of one number in one round trip."""
+    pipe = client.pipeline(transaction=False)
+    for key in KEYS:
+        pipe.hget(f"bench:{key}", number)
+    return await pipe.execute()
+
+
+async def _header(reader: asyncio.StreamReader) -> dict[str, str]:
+    values = {}
+    while (line := await reader.readline()) not in (b"\n", b""):
+        name, _, value = line.decode().partition(":")
+        values[name] = value.strip()
+    return values
+
+
+async def serve_empty(port: int, _: str) -> None:
+    """Read the header, set one variable, close."""
+
+    async def session(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _header(reader)
+        writer.write(b'SET VARIABLE RINGFENCE_DECISION "ALLOW"\n')
+        await reader.readline()
+        writer.close()
+
+    server = await asyncio.start_server(session, "127.0.0.1", port, backlog=4096)
+    await server.serve_forever()
+
+
+async def serve_streams(port: int, store: str) -> None:
+    """Read the header, one pipelined round trip, two variables, close."""
+    client = _client(store)
+
+    async def session(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        values = await _header(reader)
+        await look_up(client, values["agi_arg_1"])
+        for line in (ANSWER % values["agi_arg_1"].encode()).splitlines(keepends=True):
+            writer.write(line)
+            await reader.readline()
+        writer.close()
+
+    server = await asyncio.start_server(session, "127.0.0.1", port, backlog=4096)
+    await server.serve_forever()
+
+
+async def serve_panoramisk(port: int, store: str) -> None:
+    """The same look-ups in panoramisk's FastAGI server."""
+    client = _client(store)
+
+    async def script(request: fast_agi.Request) -> None:
+        number = request.headers["agi_arg_1"]
+        await look_up(client, number)
+        await request.send_command(f'SET VARIABLE RINGFENCE_NUMBER "{number}"')
+        await request.send_command('SET VARIABLE RINGFENCE_DECISION "ALLOW"')
+
+    application = fast_agi.Application()
+    application.add_route("attempt", script)
+    server = await asyncio.start_server(application.handler, "127.0.0.1", port, backlog=4096)
+    await server.serve_forever()
+
+
+def _client(store: str) -> redis.asyncio.Redis:
+    pool = redis.asyncio.BlockingConnectionPool.from_url(store, max_connections=16)
+    return redis.asyncio.Redis(connection_pool=pool)
+
+
+SERVERS = {"empty": serve_empty, "streams": serve_streams, "panoramisk": serve_panoramisk}
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(SERVERS[sys.argv[1]](int(sys.argv[2]), sys.argv[3]))

@@ -1,0 +1,274 @@
+"""`make demo`: real calls through a real Asterisk, and what the carrier's own Asterisk saw of them.
+
+Every row is one call. `expected` is what the law in the rulebook and the records ask for; the last
+columns are what the gate said and what arrived at the carrier's SIP socket. Ends with exit code 0
+when no denied call reached the carrier and every allowed one did, else 1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from asterisk_plugin.core.verdict import Reason
+from tests.lab import clock, faults, people
+from tests.lab.lab import Attempt, Lab
+from tests.lab.service import ServiceProcess
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from tests.lab.wire_record import Invite
+
+SITE = Path(__file__).parents[1] / "site"
+console = Console(width=150)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of the demo.
+
+    Args:
+        story: What happens, for the reader.
+        number: As dialled.
+        campaign: For which campaign.
+        expected: Reason id, or empty for a call that must reach the carrier.
+        caller_id: On the calling channel.
+        pres: Its presentation.
+        times: How often it is placed; only the last one is expected as said, the others must pass.
+    """
+
+    story: str
+    number: str
+    campaign: str
+    expected: str = ""
+    caller_id: str = "1001"
+    pres: str = "allowed"
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What became of a call."""
+
+    call: Call
+    decision: str
+    reason: str
+    invites: list[Invite]
+    note: str = ""
+
+    @property
+    def is_right(self) -> bool:
+        """The gate said what was expected and the carrier saw exactly that."""
+        reached = len(self.invites)
+        if self.call.expected:
+            return (
+                self.decision in ("DENY", "DEFER", "-") and self.reason == self.call.expected and not reached
+            )
+        return self.decision == "ALLOW" and reached == 1
+
+
+ORDINARY = (
+    Call("agreed in writing, Tuesday 11:00", people.AGREED_NL, "tulip-nl"),
+    Call("reads the paper: the press may call its customers", people.READER_NL, "courant-nl"),
+    Call("a company with a recorded interest", people.COMPANY_DE, "linde-b2b"),
+    Call("emergency, hidden number, unknown campaign", "112", "no-such", pres="prohib"),
+    Call("never agreed", people.NO_CONSENT_NL, "tulip-nl", Reason.CONSENT_MISSING),
+    Call("agreed, but the consent has run out", people.EXPIRED_NL, "tulip-nl", Reason.CONSENT_EXPIRED),
+    Call("was a customer; since July 2026 that is not enough", people.FORMER_CUSTOMER_NL, "tulip-nl",
+         Reason.RELATIONSHIP_EXPIRED),
+    Call("agreed, then objected", people.OBJECTED_NL, "tulip-nl", Reason.OBJECTION),
+    Call("no such number", "+31612", "tulip-nl", Reason.NUMBER_INVALID),
+    Call("a premium-rate number", people.PREMIUM_NL, "tulip-nl", Reason.NUMBER_CLASS),
+    Call("Norway: no rulebook", people.NORWEGIAN, "tulip-nl", Reason.NO_RULEBOOK),
+    Call("a campaign nobody configured", people.AGREED_NL, "no-such", Reason.CAMPAIGN_UNKNOWN),
+    Call("the agent hides the number", people.AGREED_DE, "linde-de", Reason.CALLER_ID_WITHHELD, pres="prohib"),
+    Call("the dialer sets garbage as number", people.AGREED_DE, "linde-dialer", Reason.CALLER_ID_INVALID,
+         caller_id="99999999999999"),
+    Call("the dialer sets somebody else's number", people.AGREED_DE, "linde-dialer",
+         Reason.CALLER_ID_NOT_OWNED, caller_id="+493023125999"),
+    Call("the dialer shows a premium-rate number", people.AGREED_DE, "linde-dialer", Reason.CALLER_ID_CLASS,
+         caller_id="+499001234567"),
+    Call("the fourth call of the day", people.OFTEN_CALLED_DE, "linde-de", Reason.ATTEMPT_LIMIT, times=4),
+)  # fmt: skip
+
+
+async def place(lab: Lab, call: Call, note: str = "") -> Row:
+    """Place one call and ask the carrier what it saw."""
+    since_s = time.time()
+    for _ in range(call.times):
+        before_s = time.time()
+        ended: Attempt = await lab.dial(call.number, call.campaign, caller_id=call.caller_id, pres=call.pres)
+    invites = await lab.invites(since_s=before_s)
+    if call.times > 1:  # the ones before the last must have passed
+        earlier = await lab.invites(since_s=since_s)
+        note = f"the {len(earlier) - len(invites)} before it rang"
+    note = note or (f"second try: {ended.answered_by}" if ended.answered_by == "process" else "")
+    return Row(call, ended.decision or "-", ended.reason, invites, note)
+
+
+async def ordinary_calls(lab: Lab, service: ServiceProcess) -> AsyncIterator[Row]:
+    """Everything in order: the rules decide."""
+    for call in ORDINARY:
+        yield await place(lab, call)
+
+
+async def faults_of_parts(lab: Lab, service: ServiceProcess) -> AsyncIterator[Row]:
+    """One part broken after the other: nobody is dialled, the reason names the fault, it heals by itself."""
+    broken: tuple[
+        tuple[str, str, Callable[[ServiceProcess], contextlib.AbstractContextManager[None]]], ...
+    ] = (
+        ("the store is frozen", Reason.STORE_UNAVAILABLE, faults.frozen_store),
+        ("the ledger's disk is full", Reason.EVIDENCE_UNAVAILABLE, faults.full_disk),
+    )
+    for story, reason, breaking in broken:
+        with breaking(service):
+            if reason == Reason.EVIDENCE_UNAVAILABLE:
+                await _until_not_ready(service)
+            yield await place(lab, Call(story, people.SECOND_NL, "tulip-nl", reason))
+        await service.until_ready()
+        yield await place(lab, Call(f"{story.split(' is ')[0]} is back", people.SECOND_NL, "tulip-nl"))
+    faults.spoil_consents(service, people.UNREADABLE_NL)
+    yield await place(
+        lab, Call("a record was spoilt in the store", people.UNREADABLE_NL, "tulip-nl", Reason.INTERNAL_ERROR)
+    )
+
+
+async def _until_not_ready(service: ServiceProcess) -> None:
+    """The first write after the disk filled up is what tells; the configuration's reload makes one."""
+    await service.run("check", people.SECOND_NL, "--campaign", "tulip-nl")
+    with contextlib.suppress(TimeoutError):
+        await service.until_ready(ready=False, timeout_s=3)
+
+
+async def past_the_gate(lab: Lab, service: ServiceProcess) -> AsyncIterator[Row]:
+    """Ways around the gate."""
+    first = await lab.dial(people.THIRD_NL, "tulip-nl", caller_id="1001")
+    since_s = time.time()
+    await lab.dial_past_the_gate(people.THIRD_NL, token=first.token, caller_id="+31201234567")
+    call = Call("the same token a second time", people.THIRD_NL, "tulip-nl", "token")
+    yield Row(call, "-", "token", await lab.invites(since_s=since_s), "refused on the trunk leg")
+
+
+async def service_killed(lab: Lab, service: ServiceProcess) -> AsyncIterator[Row]:
+    """kill -9: the dialplan's second try answers, by the same rules."""
+    await service.kill()
+    yield await place(lab, Call("the service was killed (-9)", people.AGREED_NL, "tulip-nl"))
+    yield await place(
+        lab, Call("the service was killed (-9)", people.OBJECTED_NL, "tulip-nl", Reason.OBJECTION)
+    )
+
+
+async def evening(lab: Lab, service: ServiceProcess) -> AsyncIterator[Row]:
+    """The same call at another hour."""
+    yield await place(
+        lab, Call("agreed, but it is Tuesday 22:30", people.AGREED_NL, "tulip-nl", Reason.CALLING_HOURS)
+    )
+
+
+async def originate_past_the_dialplan(lab: Lab) -> tuple[str, bool]:
+    """AMI Originate straight to the trunk: the one INVITE no dialplan can hold back; the watchdog cancels it."""
+    number, since_s = people.NO_CONSENT_NL, time.time()
+    await lab.subscriber(number, "never")
+    fields = {"Channel": f"PJSIP/{number}@carrier", "Application": "Wait", "Data": "5", "Async": "true"}
+    await lab.pbx.ami("Originate", fields)
+    for _ in range(100):
+        invites = await lab.invites(number, since_s=since_s)
+        if invites and invites[0].cancelled_at_s:
+            lived_ms = (invites[0].cancelled_at_s - invites[0].at_s) * 1000
+            rang = invites[0].rang_at_s is not None
+            text = f"INVITE seen, cancelled by the watchdog after {lived_ms:.1f} ms, the telephone "
+            return text + ("rang" if rang else "did not ring"), not rang
+        await asyncio.sleep(0.05)  # the capture grows as the carrier writes
+    return "INVITE seen and not cancelled", False
+
+
+async def run() -> int:
+    """Start the lab and the service, place the calls, print; returns the exit code."""
+    folder = Path(tempfile.mkdtemp(prefix="ringfence-demo-"))
+    with console.status("starting two Asterisks (the first run downloads one)"):
+        lab = await Lab.start()
+    rows: list[Row] = []
+    service = ServiceProcess(lab, folder / "day", site=SITE)
+    late = ServiceProcess(
+        lab, folder / "evening", site=SITE, moment=clock.next_working_tuesday(22, 30), watchdog=False
+    )
+    try:
+        with console.status("placing calls") as status:
+            await people.enter_records(service, folder)
+            await service.start()
+            bypass = await originate_past_the_dialplan(lab)
+            for scene in (ordinary_calls, past_the_gate, faults_of_parts, service_killed):
+                status.update(f"placing calls: {scene.__doc__ or ''}".split(":", 2)[1])
+                rows += [row async for row in scene(lab, service)]
+            await people.enter_records(late, folder)
+            await late.start()
+            rows += [row async for row in evening(lab, late)]
+    finally:
+        await service.close()
+        await late.close()
+        await lab.stop()
+    show(rows, lab, bypass[0])
+    return judge(rows, bypass_stopped=bypass[1])
+
+
+def show(rows: list[Row], lab: Lab, bypass: str) -> None:
+    """Print the table."""
+    version = ".".join(map(str, lab.pbx.program.version))
+    table = Table(
+        title=f"Ringfence on Asterisk {version}: what was decided, what the carrier saw", show_lines=False
+    )
+    for column in ("call", "dialled", "campaign", "decision", "reason", "the carrier saw", ""):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(
+            row.call.story + (f" ({row.note})" if row.note else ""),
+            row.call.number,
+            row.call.campaign,
+            row.decision,
+            row.reason,
+            _seen(row.invites),
+            "ok" if row.is_right else "WRONG",
+        )
+    console.print(table)
+    console.print(f"AMI Originate straight to the trunk: {bypass}")
+
+
+def _seen(invites: list[Invite]) -> str:
+    if not invites:
+        return "no INVITE"
+    one = invites[0]
+    return f"INVITE, From {one.from_number}" + (", PAI too" if one.from_number in one.pai else ", no PAI")
+
+
+def judge(rows: list[Row], *, bypass_stopped: bool) -> int:
+    """Say how it went; 0 when everything was as expected and every reason was shown."""
+    wrong = [row for row in rows if not row.is_right]
+    missing = {reason.value for reason in Reason} - {row.reason for row in rows}
+    for row in wrong:
+        expected = row.call.expected or "the carrier to see it"
+        console.print(f"[red]{row.call.story}[/]: expected {expected}, was {row.decision} {row.reason}")
+    if missing:
+        console.print(f"[red]reasons not shown:[/] {', '.join(sorted(missing))}")
+    if not bypass_stopped:
+        console.print("[red]the call past the dialplan rang[/]")
+    if wrong or missing or not bypass_stopped:
+        return 1
+    denied = sum(1 for row in rows if row.call.expected)
+    console.print(
+        f"{denied} calls were not to be made and none reached the carrier; {len(rows) - denied} were and did."
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(run()))

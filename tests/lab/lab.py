@@ -1,0 +1,325 @@
+"""The whole lab in one hand: PBX under test, carrier, telephones. What a test or the demo uses.
+
+lab = await Lab.start()
+attempt = await lab.dial("+4930901820001", "autumn-sales", caller_id="+493022610")
+assert attempt.decision == "DENY"
+assert await lab.invites("+4930901820001") == []     # the carrier's own socket says so
+await lab.stop()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from tests.lab.instance import Asterisk
+from tests.lab.ports import free_tcp_port
+from tests.lab.provision import find_asterisk
+from tests.lab.softphone import Softphone
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tests.lab.manager import Message
+    from tests.lab.wire_record import Invite
+
+DIALPLAN = Path(__file__).parents[2] / "dialplan"
+
+PBX_HOST = "127.0.0.1"
+CARRIER_HOST = "127.0.0.2"
+PHONES_HOST = "127.0.0.3"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call as the PBX's dialplan saw it end. Empty text: never set.
+
+    Args:
+        decision: RINGFENCE_DECISION.
+        reason: RINGFENCE_REASON.
+        cause: RINGFENCE_CAUSE.
+        number: RINGFENCE_NUMBER.
+        caller_id: RINGFENCE_CALLER_ID.
+        token: RINGFENCE_TOKEN.
+        ring_s: RINGFENCE_RING_S.
+        not_before: RINGFENCE_NOT_BEFORE.
+        answered_by: RINGFENCE_ANSWERED_BY.
+        dial_status: DIALSTATUS.
+        hangup_cause: HANGUPCAUSE.
+        answered_s: ANSWEREDTIME.
+        returned: ringfence-dial came back to its caller.
+        caller_after: CALLERID(num) when it was over.
+        took_s: Seconds from Originate to the end.
+    """
+
+    decision: str
+    reason: str
+    cause: str
+    number: str
+    caller_id: str
+    token: str
+    ring_s: str
+    not_before: str
+    answered_by: str
+    dial_status: str
+    hangup_cause: str
+    answered_s: str
+    returned: bool
+    caller_after: str
+    took_s: float
+
+
+class RunningAttempt:
+    """An attempt that was started and may still run.
+
+    Args:
+        id: Its id.
+        channel: Name of the Local channel at the agent's side; hang it up to be the agent who hangs up.
+        outcome: The event that tells how it ended.
+    """
+
+    def __init__(self, id_: str, outcome: asyncio.Future[Message]) -> None:
+        self.id = id_
+        self._outcome = outcome
+        self._began = time.monotonic()
+
+    @property
+    def is_over(self) -> bool:
+        """It has ended."""
+        return self._outcome.done()
+
+    async def ended(self, timeout_s: float = 30) -> Attempt:
+        """Wait for the end.
+
+        Raises:
+            TimeoutError: It still runs.
+        """
+        event = await asyncio.wait_for(asyncio.shield(self._outcome), timeout_s)
+        return _attempt(event, time.monotonic() - self._began)
+
+
+class Lab:
+    """Two live Asterisks and as many telephones as wanted.
+
+    Args:
+        pbx: The PBX under test.
+        carrier: The carrier with its subscribers; the witness.
+        fastagi: Host and port where the PBX looks for the service.
+    """
+
+    def __init__(self, pbx: Asterisk, carrier: Asterisk, fastagi: tuple[str, int]) -> None:
+        self.pbx = pbx
+        self.carrier = carrier
+        self.fastagi = fastagi
+        self._ids = itertools.count(1)
+        self._phones: list[Softphone] = []
+        self._endpoints: set[tuple[str, str]] = set()
+
+    @classmethod
+    async def start(
+        cls, *, fastagi_port: int = 0, dialplan: Path = DIALPLAN, without: Sequence[str] = ()
+    ) -> Lab:
+        """Provision what is missing and start both Asterisks.
+
+        Args:
+            fastagi_port: Where the service will listen on 127.0.0.1; 0 chooses a free one.
+            dialplan: Folder of the product's dialplan files.
+            without: Modules that the PBX shall not load.
+
+        Raises:
+            ProvisionError: There is no Asterisk to be had.
+            AsteriskFailed: One did not start.
+        """
+        program = await asyncio.to_thread(find_asterisk)
+        pbx = Asterisk(program, "pbx", PBX_HOST, dialplan=(dialplan,))
+        carrier = Asterisk(program, "carrier", CARRIER_HOST)
+        lab = cls(pbx, carrier, (PBX_HOST, fastagi_port or free_tcp_port(PBX_HOST)))
+        values = {
+            "PBX_HOST": PBX_HOST,
+            "PBX_SIP": str(pbx.sip_port),
+            "CARRIER_HOST": CARRIER_HOST,
+            "CARRIER_SIP": str(carrier.sip_port),
+            "FASTAGI_HOST": lab.fastagi[0],
+            "FASTAGI": str(lab.fastagi[1]),
+        }
+        pbx.write_configuration(values)
+        carrier.write_configuration(values)
+        modules = pbx.etc / "modules.conf"
+        lines = modules.read_text().splitlines()
+        modules.write_text("\n".join(x for x in lines if x.removeprefix("load = ") not in without) + "\n")
+        try:
+            await asyncio.gather(pbx.start(), carrier.start())
+        except BaseException:  # also when cancelled: nothing may be left running
+            await lab.stop()
+            raise
+        return lab
+
+    async def stop(self, *, keep_files: bool = False) -> None:
+        """End everything; the logs go too unless they are to be kept."""
+        for phone in self._phones:
+            with contextlib.suppress(TimeoutError):  # a PBX that is gone answers no BYE
+                await phone.close()
+        await asyncio.gather(self.pbx.stop(), self.carrier.stop())
+        if not keep_files:
+            self.pbx.remove()
+            self.carrier.remove()
+
+    async def invites(self, number: str = "", *, since_s: float = 0) -> list[Invite]:
+        """What the carrier's SIP socket saw.
+
+        Args:
+            number: Only calls to this number; empty for all.
+            since_s: Only calls that came after this moment (`time.time()`).
+
+        Returns:
+            Every INVITE the PBX sent before this was called, for certain: see `Asterisk.sip_messages`.
+        """
+        found = await self.carrier.invites()
+        return [invite for invite in found if number in ("", invite.number) and invite.at_s >= since_s]
+
+    async def subscriber(
+        self, number: str, does: str = "answer", *, ring_s: float = 0.5, talk_s: float = 0.2
+    ) -> None:
+        """Say what the person at `number` does when called.
+
+        Args:
+            number: As the carrier sees it, `+4930901820001`.
+            does: `answer`, `busy`, `absent` (the network gives up after `ring_s`), `never` (rings for
+                ever) or `unknown` (no such number).
+            ring_s: Seconds of ringing, which begins 0.3 s after the INVITE.
+            talk_s: Seconds until an answered call is ended by the person.
+        """
+        fields = {"Family": "subscriber", "Key": number, "Val": f"{does}-{ring_s}-{talk_s}"}
+        await self.carrier.ami("DBPut", fields)
+
+    async def begin(
+        self,
+        number: str,
+        campaign: str,
+        *,
+        agent: str = "",
+        caller_id: str = "",
+        name: str = "",
+        pres: str = "allowed",
+    ) -> RunningAttempt:
+        """Have the PBX's dialplan call `Gosub(ringfence-dial,s,1(number,campaign,agent))`.
+
+        Args:
+            number: As dialled; no comma (AMI would split it), use a softphone for such.
+            campaign: Campaign id.
+            agent: Agent id.
+            caller_id: CALLERID(num) of the calling channel; empty for none.
+            name: CALLERID(name).
+            pres: CALLERID(pres).
+        """
+        variables = {
+            "LAB_NUMBER": number,
+            "LAB_CAMPAIGN": campaign,
+            "LAB_AGENT": agent,
+            "LAB_CALLER_ID": caller_id,
+            "LAB_CALLER_NAME": name,
+            "LAB_CALLER_PRES": pres,
+        }
+        return await self._originate("lab-dial", variables)
+
+    async def dial(self, number: str, campaign: str, *, timeout_s: float = 30, **caller: str) -> Attempt:
+        """`begin`, then wait for the end.
+
+        Raises:
+            TimeoutError: The call still runs.
+        """
+        return await (await self.begin(number, campaign, **caller)).ended(timeout_s)
+
+    async def dial_past_the_gate(
+        self, number: str, *, token: str, token_number: str = "", caller_id: str = "", timeout_s: float = 30
+    ) -> Attempt:
+        """Have the dialplan call the trunk directly, only guarded by ringfence-trunk with these arguments."""
+        variables = {
+            "LAB_NUMBER": number,
+            "LAB_TOKEN": token,
+            "LAB_TOKEN_NUMBER": token_number or number,
+            "LAB_CALLER_ID": caller_id,
+        }
+        return await (await self._originate("lab-straight", variables)).ended(timeout_s)
+
+    async def hang_up(self, attempt: RunningAttempt) -> None:
+        """Be the agent who hangs up."""
+        for channel in await self.pbx.channels():
+            if channel.startswith("Local/s@lab-") and channel.endswith(";1"):
+                value = await self.pbx.ami("Getvar", {"Channel": channel, "Variable": "LAB_ID"})
+                if value.get("Value") == attempt.id:
+                    await self.pbx.ami("Hangup", {"Channel": channel})
+
+    async def phone(self, campaign: str, *, agent: str = "agent1") -> Softphone:
+        """An agent's telephone; its endpoint belongs to that campaign."""
+        if (agent, campaign) not in self._endpoints:
+            self._endpoints.add((agent, campaign))
+            texts = (_ENDPOINT.format(agent=a, campaign=c) for a, c in sorted(self._endpoints))
+            (self.pbx.etc / "pjsip-agents.conf").write_text("\n".join(texts))
+            await self.pbx.cli("module reload res_pjsip.so")
+            async with asyncio.timeout(5):
+                show = f"pjsip show endpoint {agent}-{campaign}"
+                while "Endpoint:" not in await self.pbx.cli(show):  # noqa: ASYNC110 - its end is no event
+                    await asyncio.sleep(0.02)
+        phone = await Softphone(f"{agent}-{campaign}", (self.pbx.host, self.pbx.sip_port), PHONES_HOST).open()
+        self._phones.append(phone)
+        return phone
+
+    def install_agi(self, name: str, command: Sequence[str], env: Mapping[str, str]) -> None:
+        """Put a program where `AGI(name)` finds it: `command`, with `env` added to its environment."""
+        lines = ["#!/bin/sh", *(f"export {key}={quote(value)}" for key, value in env.items())]
+        file = self.pbx.agi_folder / name
+        file.write_text("\n".join((*lines, f'exec {" ".join(map(quote, command))} "$@"', "")))
+        file.chmod(0o755)
+
+    async def _originate(self, context: str, variables: Mapping[str, str]) -> RunningAttempt:
+        id_ = f"{time.time_ns():x}-{next(self._ids)}"
+        outcome = self.pbx.manager.expect(
+            lambda event: event.get("UserEvent") == "LabAttempt" and event.get("Id") == id_
+        )
+        running = RunningAttempt(id_, outcome)
+        await self.pbx.ami(
+            "Originate",
+            {
+                "Channel": f"Local/s@{context}/n",
+                "Application": "Wait",
+                "Data": "3600",
+                "Timeout": "120000",
+                "Async": "true",
+                "Variable": [f"{key}={value}" for key, value in {**variables, "LAB_ID": id_}.items()],
+            },
+        )
+        return running
+
+
+_ENDPOINT = """
+[{agent}-{campaign}](agent)
+set_var = __RINGFENCE_CAMPAIGN={campaign}
+set_var = __RINGFENCE_AGENT={agent}
+"""
+
+
+def _attempt(event: Message, took_s: float) -> Attempt:
+    names = {
+        "decision": "Decision",
+        "reason": "Reason",
+        "cause": "Cause",
+        "number": "Number",
+        "caller_id": "CallerId",
+        "token": "Token",
+        "ring_s": "RingS",
+        "not_before": "NotBefore",
+        "answered_by": "AnsweredBy",
+        "dial_status": "DialStatus",
+        "hangup_cause": "HangupCause",
+        "answered_s": "AnsweredTime",
+        "caller_after": "CallerAfter",
+    }
+    values = {field: event.get(header, "") for field, header in names.items()}
+    return Attempt(**values, returned=event.get("Returned") == "yes", took_s=took_s)

@@ -1,0 +1,222 @@
+"""`ringfence serve` as a site runs it, at a time of our choosing, against the lab's PBX."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.lab import clock
+from tests.lab.ports import die_with_parent, end_process, free_tcp_port
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from tests.lab.lab import Lab
+
+_BIN = Path(sys.executable).parent
+_READY_S = 20
+_HOST = "127.0.0.1"
+
+
+class ServiceFailed(Exception):
+    """The service did not become ready, or ended; holds what it printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A command that ended.
+
+    Args:
+        code: Exit code.
+        out: Standard output.
+        err: Standard error.
+    """
+
+    code: int
+    out: str
+    err: str
+
+
+class ServiceProcess:
+    """One service with its own configuration and data directory; may be started again after it ended.
+
+    Args:
+        lab: The lab it serves; None when only the command line is wanted.
+        folder: Where configuration, data and log go; kept.
+        site: Folder or file with the site's configuration: its files are copied over the service's own.
+        toml: Further text of ringfence.toml: tables this class does not write.
+        moment: When it is for the service; default the next working Tuesday, 11:00 in Berlin.
+        watchdog: Connect to the lab's PBX over AMI.
+    """
+
+    def __init__(
+        self,
+        lab: Lab | None,
+        folder: Path,
+        *,
+        site: Path | None = None,
+        toml: str = "",
+        moment: dt.datetime | None = None,
+        watchdog: bool = True,
+    ) -> None:
+        self.config = folder / "config"
+        self.data_dir = folder / "data"
+        self.log = folder / "service.log"
+        self.http_port = free_tcp_port(_HOST)
+        self.fastagi_port = lab.fastagi[1] if lab is not None else free_tcp_port(_HOST)
+        self.env = {
+            **os.environ,
+            "RINGFENCE_CONFIG": str(self.config),
+            "RINGFENCE_DATA_DIR": str(self.data_dir),
+            **clock.at(moment or clock.next_working_tuesday()),
+        }
+        self._process: asyncio.subprocess.Process | None = None
+        self.config.mkdir(parents=True)
+        if site is not None:
+            _copy(site, self.config)
+        (self.config / "ringfence.toml").write_text(self._toml(lab if watchdog else None) + toml)
+        if lab is not None:
+            ours = {key: value for key, value in self.env.items() if os.environ.get(key) != value}
+            lab.install_agi("ringfence-agi", [str(_BIN / "ringfence-agi")], ours)
+
+    @property
+    def pid(self) -> int:
+        """Process id, 0 when it does not run."""
+        return self._process.pid if self._process is not None and self._process.returncode is None else 0
+
+    async def start(self) -> None:
+        """Start it and wait until `/readyz` says yes.
+
+        Raises:
+            ServiceFailed: It ended, or was not ready in time.
+        """
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                str(_BIN / "ringfence"),
+                "serve",
+                env=self.env,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=die_with_parent(),
+            )
+        deadline_s = time.monotonic() + _READY_S
+        while (await self.ready())[0] != 200:
+            if self._process.returncode is not None:
+                raise ServiceFailed(f"the service ended with {self._process.returncode}:\n{self.log_tail()}")
+            if time.monotonic() > deadline_s:
+                await self.stop()
+                raise ServiceFailed(f"the service was not ready in {_READY_S} s:\n{self.log_tail()}")
+            await asyncio.sleep(0.02)  # a port that begins to listen is no event
+
+    async def stop(self, *, patience_s: float = 10) -> int:
+        """SIGTERM, after `patience_s` SIGKILL; returns the exit code."""
+        return 0 if self._process is None else await end_process(self._process, patience_s=patience_s)
+
+    async def kill(self) -> None:
+        """SIGKILL, as when the machine takes it, and wait until it is gone."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+
+    async def close(self) -> None:
+        """End it, and the embedded store that outlives a killed service by design."""
+        await self.stop()
+        with contextlib.suppress(OSError, ValueError):
+            os.kill(int((self.data_dir / "valkey" / "valkey.pid").read_text()), signal.SIGKILL)
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal: SIGSTOP freezes it, SIGHUP makes it read its files again."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    async def reload(self) -> Finished:
+        """`ringfence reload`."""
+        return await self.run("reload")
+
+    async def run(self, *arguments: str, stdin: bytes = b"", timeout_s: float = 60) -> Finished:
+        """Run `ringfence ARGUMENTS...` with the service's configuration, data and clock."""
+        process = await asyncio.create_subprocess_exec(
+            str(_BIN / "ringfence"),
+            *arguments,
+            env=self.env,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            preexec_fn=die_with_parent(),
+        )
+        try:
+            out, err = await asyncio.wait_for(process.communicate(stdin), timeout_s)
+        except TimeoutError:
+            await end_process(process)
+            raise
+        return Finished(process.returncode or 0, out.decode(), err.decode())
+
+    async def get(self, path: str) -> tuple[int, str]:
+        """GET from its HTTP port: status (0 when nobody answers) and body."""
+        try:
+            reader, writer = await asyncio.open_connection(_HOST, self.http_port)
+        except OSError:
+            return 0, ""
+        try:
+            writer.write(f"GET {path} HTTP/1.0\r\nHost: {_HOST}\r\n\r\n".encode())
+            answer = (await asyncio.wait_for(reader.read(), 5)).decode("utf-8", "replace")
+        except (OSError, TimeoutError):
+            return 0, ""
+        finally:
+            writer.close()
+        head, _, body = answer.partition("\r\n\r\n")
+        words = head.split(" ", 2)
+        return (int(words[1]) if len(words) > 1 else 0), body
+
+    async def ready(self) -> tuple[int, Any]:
+        """Status and parsed body of `/readyz`; (0, None) when nobody answers."""
+        status, body = await self.get("/readyz")
+        try:
+            return status, json.loads(body)
+        except ValueError:
+            return status, None
+
+    async def until_ready(self, *, ready: bool = True, timeout_s: float = 20) -> None:
+        """Wait until `/readyz` says yes, or no.
+
+        Raises:
+            TimeoutError: It does not.
+        """
+        async with asyncio.timeout(timeout_s):
+            while ((await self.ready())[0] == 200) is not ready:  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(0.02)
+
+    def log_tail(self, lines: int = 60) -> str:
+        """The end of what it printed."""
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        return "\n".join(["--- service", *text.splitlines()[-lines:]])
+
+    def _toml(self, lab: Lab | None) -> str:
+        text = (
+            f'[agi]\nhost = "{_HOST}"\nport = {self.fastagi_port}\n\n'
+            f'[http]\nhost = "{_HOST}"\nport = {self.http_port}\n\n'
+        )
+        if lab is not None:
+            text += (
+                f'[[asterisk]]\nname = "pbx"\nhost = "{lab.pbx.host}"\nport = {lab.pbx.ami_port}\n'
+                f'username = "ringfence"\nsecret = "{lab.pbx.secret}"\ntrunks = ["PJSIP/carrier"]\n\n'
+            )
+        return text
+
+
+def _copy(site: Path, config: Path) -> None:
+    if site.is_dir():
+        shutil.copytree(site, config, dirs_exist_ok=True)
+    else:
+        shutil.copy(site, config / site.name)

@@ -1,0 +1,80 @@
+"""What the ledger's tests share: events, tampering, child processes."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import secrets
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from asterisk_plugin.ports import Event, EventKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SECRET = b"the secret of the ledger's tests"
+PERSON = "0123456789abcdef0123456789abcdef"
+CHILD = Path(__file__).with_name("ledger_child.py")
+
+
+def make_event(
+    kind: EventKind = EventKind.ATTEMPT,
+    *,
+    event_id: str = "",
+    person: str = PERSON,
+    body: dict[str, Any] | None = None,
+    sealed: dict[str, Any] | None = None,
+) -> Event:
+    """An event with a fresh id."""
+    return Event(
+        id=event_id or secrets.token_hex(16),
+        kind=kind,
+        at=dt.datetime(2026, 1, 15, 10, 0, tzinfo=dt.UTC),
+        person=person,
+        body={"decision": "allow"} if body is None else body,
+        sealed=sealed,
+    )
+
+
+def tamper(url: str, *statements: str, **values: object) -> None:
+    """Do to a ledger what only somebody with access to the database can."""
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        for statement in statements:
+            text = sa.text(statement)
+            needed = {name: values[name] for name in text.compile().params}
+            connection.execute(text, needed)
+    engine.dispose()
+
+
+def ask(url: str, statement: str) -> list[Any]:
+    """Read behind the ledger's back."""
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        found = [tuple(row) for row in connection.execute(sa.text(statement))]
+    engine.dispose()
+    return found
+
+
+async def until(happened: Callable[[], bool], *, timeout_s: float = 10.0) -> None:
+    """Wait for a state that nobody announces."""
+    deadline = time.monotonic() + timeout_s
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        await asyncio.sleep(0.01)
+
+
+def start_child(url: str, *arguments: str) -> subprocess.Popen[bytes]:
+    """A process that appends; it prints the id of every event that was reported durable.
+
+    Its caller ends it: `with` waits for it, `kill` comes first.
+    """
+    return subprocess.Popen(
+        [sys.executable, str(CHILD), url, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )

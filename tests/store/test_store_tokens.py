@@ -1,0 +1,108 @@
+"""Tokens and the marks of trunk channels."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+
+import pytest
+from store_lab import NOW, OTHER_PERSON, PERSON, SHOWN, ask, objection, query
+
+from asterisk_plugin.errors import StoreCorruptError, StoreNotReadyError
+from asterisk_plugin.ports import Redeemed, Redemption
+from asterisk_plugin.store import keys
+
+pytestmark = pytest.mark.store
+
+TOKEN = "a" * 32
+
+
+async def _redeem(store, **changes):
+    return await store.redeem(**({"person": PERSON, "token": TOKEN, "shown": SHOWN, "now": NOW} | changes))
+
+
+async def test_a_token_passes_once(store):
+    """The second use is unknown."""
+    await store.look_up(query(reserve=True))
+    assert await _redeem(store) == Redeemed(Redemption.PASS, TOKEN, "spring", "acme")
+    assert await _redeem(store) == Redeemed(Redemption.UNKNOWN)
+
+
+async def test_a_token_used_by_many_at_once_passes_once(store):
+    """Two legs cannot share one verdict."""
+    await store.look_up(query(reserve=True))
+    results = await asyncio.gather(*(_redeem(store) for _ in range(50)))
+    assert [redeemed.result for redeemed in results].count(Redemption.PASS) == 1
+
+
+async def test_a_token_is_unknown_for_another_number(store):
+    """And stays good for its own."""
+    await store.look_up(query(reserve=True))
+    assert (await _redeem(store, person=OTHER_PERSON)).result is Redemption.UNKNOWN
+    assert (await _redeem(store)).result is Redemption.PASS
+
+
+async def test_a_wrong_caller_id_uses_the_token_up(store):
+    """No second guess."""
+    await store.look_up(query(reserve=True))
+    assert (await _redeem(store, shown="+4930123456")).result is Redemption.WRONG_CALLER_ID
+    assert (await _redeem(store)).result is Redemption.UNKNOWN
+
+
+@pytest.mark.parametrize("scope", ["acme", "*"])
+async def test_an_objection_between_verdict_and_dial_wins(store, ledger, projector, scope):
+    """Even when the caller ID is wrong too; and the token is gone."""
+    await store.look_up(query(reserve=True))
+    await ledger.append([objection(scope)])
+    await projector.catch_up()
+    assert await _redeem(store, shown="+1") == Redeemed(Redemption.OBJECTION, TOKEN, "spring", "acme")
+    assert (await _redeem(store)).result is Redemption.UNKNOWN
+
+
+async def test_another_principals_objection_does_not_stop_a_token(store, ledger, projector):
+    """Objections have a scope."""
+    await store.look_up(query(reserve=True))
+    await ledger.append([objection("other")])
+    await projector.catch_up()
+    assert (await _redeem(store)).result is Redemption.PASS
+
+
+async def test_a_token_is_late_after_its_lifetime(store):
+    """One millisecond after, by the gate's own clock."""
+    await store.look_up(query(reserve=True))
+    assert (await _redeem(store, now=NOW + dt.timedelta(seconds=10.001))).result is Redemption.UNKNOWN
+
+
+async def test_a_token_ends_by_itself(store, url):
+    """The server removes it too."""
+    await store.look_up(query(reserve=True, token_lifetime_s=10))
+    assert 9_000 < await ask(url, "PTTL", keys.token(PERSON, TOKEN)) <= 10_000
+
+
+async def test_a_token_is_worth_nothing_in_an_emptied_store(store, url):
+    """Nobody can say whether there is an objection."""
+    await store.look_up(query(reserve=True))
+    await ask(url, "DEL", keys.ready(PERSON[:2]))
+    with pytest.raises(StoreNotReadyError):
+        await _redeem(store)
+
+
+@pytest.mark.parametrize(
+    "value", ["{", "[]", '{"principal":"acme"}', '{"principal":1,"shown":"x","expires_ms":1}']
+)
+async def test_an_unreadable_token_is_corrupt_and_gone(store, url, value):
+    """It is not tried again."""
+    await ask(url, "SET", keys.token(PERSON, TOKEN), value)
+    with pytest.raises(StoreCorruptError):
+        await _redeem(store)
+    assert (await _redeem(store)).result is Redemption.UNKNOWN
+
+
+async def test_a_trunk_channel_passes_until_it_is_forgotten(store, url):
+    """The mark has a lifetime, for ends that were missed."""
+    assert not await store.has_passed("1700000000.12")
+    await store.mark_passed("1700000000.12")
+    assert await store.has_passed("1700000000.12")
+    assert 0 < await ask(url, "PTTL", keys.passed("1700000000.12")) <= 24 * 3600 * 1000
+    await store.forget_passed("1700000000.12")
+    assert not await store.has_passed("1700000000.12")
