@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,12 +18,13 @@ from asterisk_plugin.callflow.outbound import attempt
 from asterisk_plugin.callflow.outcome import outcome
 from asterisk_plugin.callflow.trunk import trunk
 from asterisk_plugin.core.engine import longest_window_s
-from asterisk_plugin.errors import AlreadyRunningError, StoreError
+from asterisk_plugin.errors import StoreError
 from asterisk_plugin.ledger import open_ledger
 from asterisk_plugin.settings.data_dir import DataDir
 from asterisk_plugin.store.redis_store import RedisStore
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Awaitable, Callable, Mapping
 
     from asterisk_plugin.ledger.sql import SqlLedger
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from asterisk_plugin.settings.service import AgiSettings, RingfenceFile
 
 _log = logging.getLogger("ringfence.app")
-
-BACKLOG = 4096
-"""Connections the kernel keeps for us while we are busy: a burst of 2,000 must find room."""
 
 
 @dataclass(slots=True)
@@ -104,27 +101,11 @@ def apply_gate_settings(gate: Gate, settings: RingfenceFile) -> None:
 
 def scripts(gate: Gate) -> Mapping[str, Callable[[Channel], Awaitable[None]]]:
     """The scripts of the dialplan contract, by name."""
-    return {"attempt": partial(attempt, gate), "trunk": partial(trunk, gate), "outcome": partial(outcome, gate)}
-
-
-def bind_agi(settings: AgiSettings) -> socket.socket:
-    """Take the FastAGI port before anything else is started.
-
-    Raises:
-        AlreadyRunningError: The port is taken or the address is not ours.
-    """
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.host, settings.port))
-        listener.listen(BACKLOG)
-    except OSError as exc:
-        listener.close()
-        where = f"{settings.host}:{settings.port}"
-        raise AlreadyRunningError(f"`[agi]` cannot listen on {where}: {exc.strerror or exc}") from exc
-    listener.setblocking(False)
-    return listener
+    return {
+        "attempt": partial(attempt, gate),
+        "trunk": partial(trunk, gate),
+        "outcome": partial(outcome, gate),
+    }
 
 
 async def start_agi(

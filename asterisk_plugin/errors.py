@@ -83,7 +83,7 @@ class ConfigError(StartupError):
 
 
 class AlreadyRunningError(StartupError):
-    """Another service holds this data directory or port."""
+    """Another service holds this data directory."""
 
 
 class InputError(RingfenceError):
@@ -206,5 +206,5 @@ class ParameterNotInForceError(RingfenceError):
         super().__init__(f"`{parameter}` was not in force on {day.isoformat()}")
 
 
-class ChannelHungUp(Exception):  # noqa: N818 - the normal end of a call, not an error
+class ChannelHungUp(Exception):
     """The other side hung up; outside the tree on purpose."""

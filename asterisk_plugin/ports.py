@@ -52,7 +52,7 @@ class Channel(Protocol):
         ...
 
     async def set_variables(self, values: Mapping[str, str]) -> None:
-        """Set channel variables in the given order; all are sent before the first reply is awaited.
+        """Set channel variables in the given order, plain ones together in one command.
 
         Raises:
             LocalProtocolError: A name or value that must not be sent (line break, quote, NUL).
@@ -264,12 +264,10 @@ class ProjectionState:
     Args:
         position: How far it is.
         complete: Every part of it is there: nothing was emptied, and a rebuild was finished.
-        busy: Some process is building it anew.
     """
 
     position: Position
     complete: bool
-    busy: bool
 
 
 class Projection(Protocol):

@@ -20,13 +20,14 @@ from asterisk_plugin import __version__
 from asterisk_plugin.admin.http import HttpServer, make_application
 from asterisk_plugin.admin.observer import ServiceObserver
 from asterisk_plugin.admin.parts import PartsCollector
+from asterisk_plugin.agi.sockets import listen
 from asterisk_plugin.ami.client import AmiClient
-from asterisk_plugin.app import apply_gate_settings, bind_agi, open_node, start_agi
+from asterisk_plugin.app import apply_gate_settings, open_node, start_agi
 from asterisk_plugin.callflow.projector import Projector
 from asterisk_plugin.callflow.records import configuration_event
 from asterisk_plugin.callflow.watchdog import Watchdog
 from asterisk_plugin.core.engine import is_emergency_number, longest_window_s
-from asterisk_plugin.errors import ConfigError, LedgerUnavailableError, RingfenceError, StoreError
+from asterisk_plugin.errors import ConfigError, LedgerError, LedgerUnavailableError, RingfenceError, StoreError
 from asterisk_plugin.settings.data_dir import DataDir
 from asterisk_plugin.settings.load import Loaded, load
 from asterisk_plugin.store.embedded import EmbeddedValkey
@@ -84,7 +85,7 @@ class Service:
     async def _start(self) -> None:
         self._data_dir.prepare()
         self._stack.callback(self._data_dir.lock().close)
-        listener = bind_agi(self._settings.agi)
+        listener = listen(self._settings.agi)
         self._stack.callback(listener.close)
         store_url = await self._start_store()
         self._data_dir.write_active(self._loaded.active_texts)
@@ -132,14 +133,14 @@ class Service:
         try:
             await node.ledger.append([configuration_event(self._loaded, node.gate.clock())])
         except LedgerUnavailableError as exc:
-            _log.error("configuration not recorded yet: %s", exc)  # noqa: TRY400 - one line, no traceback
+            _log.error("configuration not recorded yet: %s", exc)
 
     @staticmethod
     async def _first_projection(projector: Projector) -> None:
         """Bring the store up to date before the first call; a store that is away is waited for later."""
         try:
             await projector.catch_up()
-        except (StoreError, LedgerUnavailableError) as exc:
+        except (StoreError, LedgerError) as exc:
             _log.warning("store not projected yet, nobody is dialled: %s", exc)
 
     async def _start_agi(self, node: Node, listener: socket.socket, store_url: str) -> None:
@@ -165,9 +166,7 @@ class Service:
                 spares=lambda number: is_emergency_number(number, gate.site),
                 on_event=self.observer.watchdog,
             )
-            client = AmiClient(
-                settings, on_event=watchdog.take, on_up=watchdog.up, on_down=watchdog.down
-            )
+            client = AmiClient(settings, on_event=watchdog.take, on_up=watchdog.up, on_down=watchdog.down)
             watchdog.attach(client)
             self._clients.append(client)
             self._stack.push_async_callback(watchdog.close)

@@ -51,7 +51,9 @@ class FakeStore:
         reserved = query.reserve and not reached and not self.records.objections
         return replace(self.records, attempts=attempts, reserved=reserved)
 
-    async def release(self, *, person: str, principal: str, campaign: str, attempt_id: str, token: str) -> None:
+    async def release(
+        self, *, person: str, principal: str, campaign: str, attempt_id: str, token: str
+    ) -> None:
         await self._fail()
         self.released.append(attempt_id)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from asterisk_plugin.errors import AlreadyRunningError
+from asterisk_plugin.errors import StartupError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -69,7 +69,7 @@ class HttpServer:
         """Listen.
 
         Raises:
-            AlreadyRunningError: The port is taken.
+            StartupError: The port is taken.
         """
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._settings.host, self._settings.port)
@@ -78,7 +78,9 @@ class HttpServer:
         except OSError as exc:
             await self._runner.cleanup()
             where = f"{self._settings.host}:{self._settings.port}"
-            raise AlreadyRunningError(f"`[http]` cannot listen on {where}: {exc.strerror or exc}") from exc
+            raise StartupError(
+                f"HTTP cannot listen on `{where}` (http.host, http.port): {(exc.strerror or str(exc)).lower()}"
+            ) from exc
 
     @property
     def port(self) -> int:

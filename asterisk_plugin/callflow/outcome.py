@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
 # Every value app_dial gives DIALSTATUS, and empty for a leg that never dialled.
 DIAL_STATUSES = frozenset(
-    ["ANSWER", "BUSY", "NOANSWER", "CANCEL", "CONGESTION", "CHANUNAVAIL", "DONTCALL", "TORTURE", "INVALIDARGS"]
+    [
+        "ANSWER",
+        "BUSY",
+        "NOANSWER",
+        "CANCEL",
+        "CONGESTION",
+        "CHANUNAVAIL",
+        "DONTCALL",
+        "TORTURE",
+        "INVALIDARGS",
+    ]
 ) | {""}
 
 _TOKEN = re.compile(r"[0-9a-f]{32}")

@@ -109,8 +109,6 @@ class Projector:
     async def _step(self) -> bool:
         """Do what is to be done; False when another process is at work."""
         state = await self._projection.state()
-        if False:
-            return False
         if not state.complete:
             return await self._rebuild("it is empty or incomplete")
         head_seq, head_hash = await self._ledger.head()

@@ -5,7 +5,6 @@ Rule 1: what a command needs is imported when it runs. `ringfence --version` mus
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Annotated
 

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from asterisk_plugin.admin.observer import ServiceObserver
 from asterisk_plugin.app import apply_gate_settings, open_node, start_agi, use_uvloop
 from asterisk_plugin.cli.logs import set_up_logs
+from asterisk_plugin.core.engine import longest_window_s
 from asterisk_plugin.errors import RingfenceError
 from asterisk_plugin.settings.data_dir import DataDir
 from asterisk_plugin.settings.load import load
@@ -58,10 +59,11 @@ def _reload(node: Node, data_dir: DataDir) -> None:
     try:
         loaded = load(data_dir.active, data_dir=data_dir.path)
     except RingfenceError as exc:
-        _log.error("reload refused, the old rules stay: %s", exc)  # noqa: TRY400 - one line, no traceback
+        _log.error("reload refused, the old rules stay: %s", exc)
         return
     apply_gate_settings(node.gate, loaded.service)
     node.gate.site = loaded.site
+    node.store.keep_attempts_s = longest_window_s(loaded.site)
 
 
 if __name__ == "__main__":

@@ -6,15 +6,15 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from asterisk_plugin.core.caller_id_parameters import AbroadEffect, NumberClass, NumberOwner, Owner, PlanFor
 from asterisk_plugin.core.case import HOUSE, find_law, where_and_when
 from asterisk_plugin.core.facts import Presentation, ShownNumber
 from asterisk_plugin.core.number import LineType, PhoneNumber, UnusableNumber, parse_number
-from asterisk_plugin.core.parameters import AbroadEffect, NumberClass, NumberOwner, Owner, PlanFor
 from asterisk_plugin.core.site import CallerIdFrom
 from asterisk_plugin.core.verdict import Decision, Finding, Reason, Source
 
 if TYPE_CHECKING:
-    from asterisk_plugin.core.rulebook import InForce, Law
+    from asterisk_plugin.core.law import InForce, Law
     from asterisk_plugin.core.site import CallerIdAsset, Campaign, Site
 
 CALLER_ID = "caller-id"
@@ -24,6 +24,9 @@ INTERNAL_DIGITS = 6
 """A number on the channel with so many digits or fewer is an agent's extension, not a caller ID."""
 
 _PRES_MASK, _PRES_SHOWN, _PRES_UNAVAILABLE = 0x60, 0x00, 0x40
+_ANONYMOUS = frozenset({"anonymous", "restricted", "private"})
+"""SIP users of a telephone that hides its number (RFC 3323 has the first)."""
+
 _NEVER_SHOWN = frozenset({LineType.EMERGENCY, LineType.SHORT})
 
 
@@ -53,11 +56,11 @@ def choose_shown_number(
     """
     text = channel_text.strip()
     country = (campaign.trunk_country if campaign else "") or site.call_centre.country
-    presentation = _presentation(calling_pres)
+    presentation = Presentation.WITHHELD if text.lower() in _ANONYMOUS else _presentation(calling_pres)
     chosen_by_campaign = campaign is not None and campaign.caller_id_from is CallerIdFrom.CAMPAIGN
     if presentation is Presentation.WITHHELD:
         return ShownNumber(presentation, text, trunk_country=country)
-    if campaign is not None and chosen_by_campaign and (not text or _is_extension(text)):
+    if campaign is not None and chosen_by_campaign and (not text or _is_internal(text)):
         return _first_in_order(campaign, called=called, site=site, now=now, country=country)
     if not text:
         return ShownNumber(Presentation.UNAVAILABLE, trunk_country=country)
@@ -234,7 +237,10 @@ def _presentation(calling_pres: int) -> Presentation:
     return Presentation.UNAVAILABLE if marked == _PRES_UNAVAILABLE else Presentation.WITHHELD
 
 
-def _is_extension(text: str) -> bool:
+def _is_internal(text: str) -> bool:
+    """An extension (`1001`) or a telephone's SIP user (`agent17-sales`): nobody outside ever sees it."""
+    if any(character.isalpha() for character in text):
+        return True
     return text.isascii() and text.isdigit() and len(text) <= INTERNAL_DIGITS
 
 

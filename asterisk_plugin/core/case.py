@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from asterisk_plugin.core.calendar import ANYWHERE, local_days, usable_zones
+from asterisk_plugin.core.law import NO_LAW, Law, law_in_force
 from asterisk_plugin.core.number import PhoneNumber, UnusableNumber
 from asterisk_plugin.core.parameters import CallKind
-from asterisk_plugin.core.rulebook import NO_LAW, Law, law_in_force
 from asterisk_plugin.core.verdict import Source
 
 if TYPE_CHECKING:

@@ -10,25 +10,27 @@ from typing import Any
 
 import phonenumbers
 
+from asterisk_plugin.core.caller_id_parameters import (
+    AbroadEffect,
+    CallBack,
+    FromAbroad,
+    NumberClass,
+    NumberOwner,
+    Owner,
+    PlanFor,
+)
 from asterisk_plugin.core.facts import LimitScope
 from asterisk_plugin.core.fields import Fields, one_of
 from asterisk_plugin.core.number import LineType
 from asterisk_plugin.core.parameters import (
-    AbroadEffect,
     Applies,
-    CallBack,
     ConsentNeed,
     CustomerExemption,
     CustomerTerm,
-    FromAbroad,
     LimitValue,
     Need,
-    NumberClass,
-    NumberOwner,
     ObjectionRight,
-    Owner,
     Per,
-    PlanFor,
     Requested,
     RingTime,
     Schedule,

@@ -35,10 +35,20 @@ PING_PAUSE_S = 0.5
 PING_TIMEOUT_S = 1.0
 
 START_LIMIT_S = 15.0
-"""Longest time from start to the first answer; `LOADING` is an answer."""
+"""Longest wait for a start. A server that is still reading a large file then is left to it."""
 
 STOP_LIMIT_S = 10.0
 """Longest time an orderly stop may take before the server is killed; it has its file on disk by then."""
+
+_DAMAGED_SIGNS = (
+    "Bad file format reading the append only file",
+    "Error reading the append only file",
+    "Error reading the RDB preamble of the AOF file",
+    "Internal error in RDB reading offset",
+    "Wrong signature trying to load DB",
+    "Invalid AOF manifest file format",
+)
+"""What a server writes to its log before it ends over its file; not disk errors, which may pass."""
 
 _log = logging.getLogger("ringfence.store")
 
@@ -58,6 +68,7 @@ class EmbeddedValkey:
         self._process: subprocess.Popen[bytes] | None = None
         self._pid = 0
         self._stopping = False
+        self._log_start = -1
 
     @property
     def url(self) -> str:
@@ -162,13 +173,19 @@ class EmbeddedValkey:
             return self._process.poll() is None
         return bool(self._pid) and self._is_ours(self._pid)
 
-    async def _answers(self, pid: int, *, limit_s: float) -> bool:
-        """Tell whether this very process answers on our socket; `LOADING` is an answer too."""
+    async def _answers(self, pid: int, *, limit_s: float, loaded: bool = False) -> bool:
+        """Tell whether this very process answers on our socket.
+
+        Args:
+            pid: The process.
+            limit_s: Longest wait.
+            loaded: Only when it has read its file; else that it is reading is answer enough.
+        """
         client = open_client(self.url, timeout_s=limit_s)
         try:
             info = await client.execute("INFO", "server")
         except StoreUnreachableError as exc:
-            return "loading" in str(exc).lower()
+            return not loaded and "loading" in str(exc).lower()
         except StoreError:
             return False
         finally:
@@ -176,6 +193,8 @@ class EmbeddedValkey:
         return f"process_id:{pid}\r\n".encode() in info
 
     async def _start_new(self) -> None:
+        # A server that was still reading its file when it was last started may have ended over it.
+        self._set_damaged_file_aside()
         try:
             await self._start_once()
         except StartupError:
@@ -184,7 +203,7 @@ class EmbeddedValkey:
             await self._start_once()
 
     async def _start_once(self) -> None:
-        log_size = self._log_size()
+        self._log_start = self._log_size()
         command = [str(server_binary()), str(self._config)]
         try:
             # What it says before it has read its configuration must not be lost.
@@ -201,11 +220,13 @@ class EmbeddedValkey:
         self._pid = self._process.pid
         give_up_at = time.monotonic() + START_LIMIT_S
         while time.monotonic() < give_up_at and self._process.poll() is None:
-            if await self._answers(self._pid, limit_s=PING_TIMEOUT_S):
+            if await self._answers(self._pid, limit_s=PING_TIMEOUT_S, loaded=True):
                 return
             await asyncio.sleep(0.01)
+        if await self._answers(self._pid, limit_s=PING_TIMEOUT_S):
+            return
         await self._kill(self._pid)
-        raise StartupError(f"the embedded Valkey did not start: `{self._last_words(log_size)}`")
+        raise StartupError(f"the embedded Valkey did not start: `{self._last_words()}`")
 
     async def _kill(self, pid: int) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -222,18 +243,14 @@ class EmbeddedValkey:
         return True
 
     def _set_damaged_file_aside(self) -> bool:
-        """Move an append-only file that cannot be read out of the way; False when that is not the cause."""
-        log = self._read_log()
-        if not any(
-            sign in log
-            for sign in ("Bad file format reading the append only file", "Error reading the append")
-        ):
-            return False
+        """Move an append-only file that ended the server out of the way; False when none did."""
         damaged = self._directory / "appendonlydir"
-        if not damaged.exists():
+        log = self._read_log()
+        if not any(sign in log for sign in _DAMAGED_SIGNS) or not damaged.exists():
             return False
         aside = self._directory / f"appendonlydir.damaged-{time.time_ns()}"
         damaged.rename(aside)
+        self._log_start = self._log_size()
         _log.error("store: the append-only file was damaged and is now in `%s`; starting empty", aside)
         return True
 
@@ -242,14 +259,17 @@ class EmbeddedValkey:
             return (self._directory / "valkey.log").stat().st_size
         return 0
 
-    def _read_log(self, start: int = -1) -> str:
+    def _read_log(self) -> str:
+        """What the server that was last started here has written, its last part when it is much."""
+        if self._log_start < 0:
+            return ""
         try:
             with (self._directory / "valkey.log").open("rb") as file:
-                file.seek(max(0, self._log_size() - 4096) if start < 0 else start)
-                return file.read(65536).decode("utf-8", "replace")
+                file.seek(max(self._log_start, self._log_size() - 65536))
+                return file.read().decode("utf-8", "replace")
         except OSError:
             return ""
 
-    def _last_words(self, log_start: int) -> str:
-        lines = [line.strip() for line in self._read_log(log_start).splitlines() if line.strip()]
+    def _last_words(self) -> str:
+        lines = [line.strip() for line in self._read_log().splitlines() if line.strip()]
         return " ".join(lines[-2:])[:300] or "it wrote nothing"

@@ -70,25 +70,22 @@ class Projection:
         await self._client.close()
 
     async def state(self) -> ProjectionState:
-        """How far the store is, whether it is complete, and whether somebody else is building it.
+        """How far the store is, and whether it is complete.
 
         Raises:
             StoreError: The store cannot answer.
         """
-        markers, fields, holder = await asyncio.gather(
+        markers, fields = await asyncio.gather(
             self._markers(),
             self._client.execute("HMGET", keys.POSITION, "seq", "hash", "generation", "keep_ms"),
-            self._client.execute("GET", keys.LEASE),
         )
         seq, hash_, generation, keep_ms = (_text(field) for field in fields)
-        # A lease of our own is left from a rebuild of ours that failed: it is ours to begin again.
-        busy = _text(holder) not in {"", self._lease_held}
         if not seq.isdecimal() or not generation:
-            return ProjectionState(Position(0, START_OF_CHAIN), complete=False, busy=busy)
+            return ProjectionState(Position(0, START_OF_CHAIN), complete=False)
         kept = int(keep_ms) if keep_ms.isdecimal() else 0
         complete = all(_text(marker) == generation for marker in markers) and kept >= self._keep_ms
         self._generation = generation
-        return ProjectionState(Position(int(seq), hash_), complete=complete, busy=busy)
+        return ProjectionState(Position(int(seq), hash_), complete=complete)
 
     async def apply(self, events: Sequence[StoredEvent]) -> None:
         """Write a run of rows and then the position; writing them twice changes nothing.
@@ -123,6 +120,7 @@ class Projection:
         Raises:
             StoreError: The store cannot answer.
         """
+        # Left from a rebuild of ours that failed: it must not stand in the way of the next.
         if self._lease_held:
             await self._give_back_lease()
         generation = secrets.token_hex(8)

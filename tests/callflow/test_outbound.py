@@ -165,7 +165,9 @@ async def test_a_fault_in_deciding_is_answered_and_not_dialled(monkeypatch):
         (BERLINER, "linde-borrowed", {}, "caller-id-not-owned"),
     ],
 )
-async def test_each_fault_of_number_campaign_and_caller_id_has_its_own_reason(number, campaign, channel, reason):
+async def test_each_fault_of_number_campaign_and_caller_id_has_its_own_reason(
+    number, campaign, channel, reason
+):
     """DENY, with the reason of design."""
     store = FakeStore(consent("linde", "any"))
     values = await run(make_gate(store), number, campaign, **channel)
@@ -190,7 +192,9 @@ async def test_a_reached_attempt_limit_defers():
     await run(gate, BERLINER, "linde-de")
     facts_limits = store.asked[0].limits
     assert facts_limits, "Germany has attempt limits"
-    used = tuple(AttemptCount(limit, limit.max_attempts if i == 0 else 0) for i, limit in enumerate(facts_limits))
+    used = tuple(
+        AttemptCount(limit, limit.max_attempts if i == 0 else 0) for i, limit in enumerate(facts_limits)
+    )
     gate.store = FakeStore(PersonRecords(consents=store.records.consents, attempts=used))
     values = await run(gate, BERLINER, "linde-de")
     assert (values["RINGFENCE_DECISION"], values["RINGFENCE_REASON"]) == ("DEFER", "attempt-limit")

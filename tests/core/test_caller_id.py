@@ -13,9 +13,9 @@ from asterisk_plugin.core.number import LineType, PhoneNumber
 OTHER = "+31201112233"
 
 
-@pytest.mark.parametrize("channel", ["", "  ", "7", "100123"])
+@pytest.mark.parametrize("channel", ["", "  ", "7", "100123", "agent1", "sip:agent", "agent17-sales"])
 def test_without_a_public_number_on_the_channel_the_campaign_chooses(channel):
-    """An agent's extension of up to six digits is not a caller ID."""
+    """An agent's extension of up to six digits, or a telephone's SIP user, is not a caller ID."""
     shown = attempt(channel=channel).shown
     assert (shown.presentation, shown.number.e164) == (Presentation.SHOWN, NL_CALLER_ID)
     assert shown.asset is not None
@@ -35,10 +35,18 @@ def test_withheld_on_the_channel_stays_withheld(pres):
     assert decide(facts, MORNING).reason == "caller-id-withheld"
 
 
-@pytest.mark.parametrize("text", ["1001234", "sip:agent", "+31 20", "020765432100000", "agent1"])
+@pytest.mark.parametrize("text", ["1001234", "+31 20", "020765432100000", "+", "12#34567"])
 def test_what_is_no_number_is_told_as_invalid(text):
-    """Seven digits that are no number, letters, fragments."""
+    """Seven digits that are no number, signs, fragments."""
     assert decide(attempt(channel=text), MORNING).reason == "caller-id-invalid"
+
+
+@pytest.mark.parametrize("text", ["anonymous", "Anonymous", "restricted"])
+def test_a_telephone_that_calls_itself_anonymous_withholds_its_number(text):
+    """What a telephone with a hidden number sends as its SIP user (RFC 3323)."""
+    facts = attempt(channel=text)
+    assert facts.shown.presentation is Presentation.WITHHELD
+    assert decide(facts, MORNING).reason == "caller-id-withheld"
 
 
 @pytest.mark.parametrize("text", [NL_CALLER_ID, "0207654321", "0031 20 7654321"])

@@ -51,7 +51,7 @@ def test_an_allowed_attempt_says_what_was_checked():
         ({"held": {"objections": [{}]}}, "objection", Decision.DENY),
         ({"held": {}}, "consent-missing", Decision.DENY),
         ({"calling_pres": 32}, "caller-id-withheld", Decision.DENY),
-        ({"channel": "abcdefgh"}, "caller-id-invalid", Decision.DENY),
+        ({"channel": "02076543210000"}, "caller-id-invalid", Decision.DENY),
         ({"asset": {"assigned_to": "other"}}, "caller-id-not-owned", Decision.DENY),
         ({"held": None}, "store-unavailable", Decision.DEFER),
     ],

@@ -92,7 +92,7 @@ class Asterisk:
             "DIR": str(self.folder),
             "ETC": str(self.etc),
             "MODULES": str(self.program.modules),
-            "DATA": str(self.program.data),
+            "DATA": str(self.folder / "data"),
             "HOST": self.host,
             "SIP": str(self.sip_port),
             "AMI": str(self.ami_port),
@@ -106,6 +106,7 @@ class Asterisk:
                 for key, value in {**own, **values}.items():
                     text = text.replace(f"@{key}@", value)
                 (self.etc / file.name).write_text(text)
+        _link_data(self.program.data, self.folder / "data")
         _write_silence(self.folder / "sounds" / "silence.wav")
 
     async def start(self) -> None:
@@ -242,6 +243,20 @@ def _send_marker(host: str, port: int) -> None:
             (host, port),
         )
         sock.recv(4096)
+
+
+def _link_data(data: Path, folder: Path) -> None:
+    """Make a data folder like the program's, with its English sounds where Asterisk looks for them.
+
+    Unpacked packages lack the link that their installation would have made.
+    """
+    (folder / "sounds").mkdir(parents=True, exist_ok=True)
+    for entry in data.iterdir():
+        if entry.name != "sounds":
+            (folder / entry.name).symlink_to(entry)
+    english = next((e for name in ("en", "en_US_f_Allison") if (e := data / "sounds" / name).is_dir()), None)
+    if english is not None:
+        (folder / "sounds" / "en").symlink_to(english)
 
 
 def _write_silence(file: Path) -> None:

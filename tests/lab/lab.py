@@ -19,6 +19,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from tests.lab.instance import Asterisk
+from tests.lab.manager import ManagerFailed
 from tests.lab.ports import free_tcp_port
 from tests.lab.provision import find_asterisk
 from tests.lab.softphone import Softphone
@@ -255,6 +256,13 @@ class Lab:
                 value = await self.pbx.ami("Getvar", {"Channel": channel, "Variable": "LAB_ID"})
                 if value.get("Value") == attempt.id:
                     await self.pbx.ami("Hangup", {"Channel": channel})
+
+    async def clear(self) -> None:
+        """Hang up every channel of the PBX and wait until none is left."""
+        for channel in await self.pbx.channels():
+            with contextlib.suppress(ManagerFailed):  # gone by itself meanwhile
+                await self.pbx.ami("Hangup", {"Channel": channel})
+        await self.pbx.until_idle()
 
     async def phone(self, campaign: str, *, agent: str = "agent1") -> Softphone:
         """An agent's telephone; its endpoint belongs to that campaign."""

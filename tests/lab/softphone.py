@@ -17,9 +17,11 @@ from tests.lab.wire_record import SipMessage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_KEY_S = 0.15
+
 _SDP = (
     "v=0\r\no=phone 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n"
-    "m=audio 40000 RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
+    "m=audio 40000 RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\n"
 )
 
 
@@ -73,12 +75,12 @@ class PhoneCall:
             self.phone.send(self, "CANCEL", branch=self.branch, cseq=1, to=f"<{self.uri}>")
         await asyncio.wait_for(asyncio.shield(self.ended), 5)
 
-    def press(self, keys: str) -> None:
-        """Press keys, by SIP INFO."""
+    async def press(self, keys: str) -> None:
+        """Press keys one after the other, as fast as a person can; by SIP INFO."""
         for key in keys:
-            self.phone.request(
-                self, "INFO", {"Content-Type": "application/dtmf-relay"}, f"Signal={key}\r\nDuration=160\r\n"
-            )
+            body = f"Signal={key}\r\nDuration=80\r\n"
+            self.phone.request(self, "INFO", {"Content-Type": "application/dtmf-relay"}, body)
+            await asyncio.sleep(_KEY_S)
 
     def blind_transfer(self, number: str) -> None:
         """Send the other party to `number` (REFER); `transfer` tells what came of it."""

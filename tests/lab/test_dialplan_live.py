@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+
 import pytest
 
 from tests.lab.lab import Lab

@@ -75,6 +75,6 @@ def start_child(url: str, *arguments: str) -> subprocess.Popen[bytes]:
 
     Its caller ends it: `with` waits for it, `kill` comes first.
     """
-    return subprocess.Popen(
-        [sys.executable, str(CHILD), url, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    # bufsize=0: what `readline` had read ahead, `communicate` would not give back.
+    command = [sys.executable, str(CHILD), url, *arguments]
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=0)

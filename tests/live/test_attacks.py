@@ -190,9 +190,7 @@ async def test_a_token_does_not_cover_another_number(lab, gate):
     """Neither when the routine is told the dialled number, nor when it is told the token's."""
     for claimed in (people.NO_CONSENT_NL, people.AGREED_NL):
         token = await _token(gate, people.AGREED_NL)
-        await lab.dial_past_the_gate(
-            people.NO_CONSENT_NL, token=token, token_number=claimed, caller_id=SHOWN
-        )
+        await lab.dial_past_the_gate(people.NO_CONSENT_NL, token=token, token_number=claimed, caller_id=SHOWN)
         assert await lab.invites(people.NO_CONSENT_NL, since_s=time.time() - 5) == []
 
 

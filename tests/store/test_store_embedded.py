@@ -204,7 +204,16 @@ async def test_a_stale_process_id_of_somebody_else_is_left_alone(short_path):
         await server.stop()
 
 
-async def test_a_damaged_file_is_set_aside_and_filled_from_the_ledger(short_path):
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [
+        ("*.incr.aof", b"*1\r\n$3\r\nxx"),  # a command that is none
+        ("*.incr.aof", b"no command at all\r\n"),
+        ("*.base.rdb", b"\0" * 20),
+        ("*.manifest", b"nonsense\n"),
+    ],
+)
+async def test_a_damaged_file_is_set_aside_and_filled_from_the_ledger(short_path, file, damage):
     """It heals without a hand."""
     server = EmbeddedValkey(short_path)
     store = RedisStore(await server.start(), timeout_s=2, keep_attempts_s=KEEP_S)
@@ -213,8 +222,8 @@ async def test_a_damaged_file_is_set_aside_and_filled_from_the_ledger(short_path
     projector = Projector(ledger, store.projection)
     await projector.catch_up()
     await server.stop()
-    (damaged,) = (short_path / "valkey" / "appendonlydir").glob("*.incr.aof")
-    damaged.write_bytes(b"*1\r\n$3\r\nxx" + damaged.read_bytes())
+    (damaged,) = (short_path / "valkey" / "appendonlydir").glob(file)
+    damaged.write_bytes(damage + damaged.read_bytes())
     await server.start()
     try:
         await projector.catch_up()

@@ -69,19 +69,22 @@ async def test_each_call_to_a_frozen_server_fails_at_its_own_time(filled, own_se
         assert TIMEOUT_S * 0.9 <= took_s < TIMEOUT_S + LATE_S
 
 
-async def test_a_younger_call_keeps_its_time_when_an_older_one_gives_up(filled, own_server):
-    """The server may only be slow: it thaws between the two."""
-    await filled.look_up(query())
-    own_server.freeze()
-    links = len(filled.client._lanes)
-    older = [asyncio.create_task(filled.look_up(query())) for _ in range(links)]
-    await asyncio.sleep(TIMEOUT_S / 2)
-    younger = [asyncio.create_task(filled.look_up(query())) for _ in range(links)]
-    await asyncio.wait(older)
-    assert not any(task.done() for task in younger)
-    own_server.thaw()
-    await asyncio.gather(*younger)
-    assert all(isinstance(task.exception(), StoreTimeoutError) for task in older)
+async def test_a_younger_call_keeps_its_time_when_an_older_one_gives_up(own_server):
+    """The server may only be slow; and each gets its own reply, not the one that came first."""
+    client = open_client(own_server.url, timeout_s=TIMEOUT_S)
+    try:
+        await client.execute("ECHO", "before")
+        own_server.freeze()
+        older = asyncio.create_task(client.execute("ECHO", "older"))
+        await asyncio.sleep(TIMEOUT_S / 2)
+        younger = [asyncio.create_task(client.execute("ECHO", f"younger {n}")) for n in range(2)]
+        await asyncio.wait({older})
+        assert not any(task.done() for task in younger)
+        own_server.thaw()
+        assert await asyncio.gather(*younger) == [b"younger 0", b"younger 1"]
+        assert isinstance(older.exception(), StoreTimeoutError)
+    finally:
+        await client.close()
 
 
 async def test_a_thawed_server_answers_at_once_and_only_the_new_calls(filled, own_server):
@@ -116,7 +119,6 @@ async def _used(store, number):
 async def test_a_release_is_done_even_when_it_comes_late(filled, own_server):
     """Undoing is always wanted."""
     await filled.look_up(query(reserve=True))
-    await filled.look_up(query())  # now both connections are there
     own_server.freeze()
     with pytest.raises(StoreTimeoutError):
         await filled.release(
@@ -269,3 +271,12 @@ async def test_an_address_where_nobody_listens_is_unreachable(tmp_path):
         await store.close()
         assert isinstance(error, (StoreUnreachableError, StoreTimeoutError)), url
         assert took_s < TIMEOUT_S + LATE_S
+
+
+async def test_more_calls_than_one_connection_takes_use_the_next(filled, own_server):
+    """A burst is spread, and every call gets its own answer."""
+    await filled.look_up(query())
+    people = [PERSON, OTHER_PERSON] * 150
+    answers = await asyncio.gather(*(filled.look_up(query(person=person)) for person in people))
+    assert [len(answer.objections) for answer in answers] == [0, 1] * 150
+    assert all(lane._link is not None for lane in filled.client._lanes)

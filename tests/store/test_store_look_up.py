@@ -170,7 +170,7 @@ async def test_a_released_attempt_is_forgotten(store, url):
 
 
 async def test_two_hundred_agents_at_one_instant_get_one_reservation(url, store):
-    """Over eight stores with several connections each, a limit of one is kept."""
+    """Over as many connections as a large site has workers, a limit of one is kept."""
     stores = [RedisStore(url, timeout_s=TIMEOUT_S, connections=3, keep_attempts_s=KEEP_S) for _ in range(8)]
     try:
         answers = await asyncio.gather(

@@ -25,7 +25,12 @@ from store_lab import (
 
 from asterisk_plugin.callflow.projector import Projector
 from asterisk_plugin.core.person import person_tag
-from asterisk_plugin.errors import LedgerBrokenError, LedgerUnavailableError, StoreNotReadyError
+from asterisk_plugin.errors import (
+    LedgerBrokenError,
+    LedgerUnavailableError,
+    StoreNotReadyError,
+    StoreTimeoutError,
+)
 from asterisk_plugin.ports import EventKind
 from asterisk_plugin.store import keys
 from asterisk_plugin.store.projection import Projection
@@ -125,6 +130,7 @@ async def test_an_older_row_never_overwrites_a_newer_one(store, ledger, projecto
     await ledger.append([consent(reference="old"), consent(reference="new")])
     await projector.catch_up()
     await projection.apply(ledger.rows[:1])
+    assert (await projection.state()).position.seq == 2
     (found,) = (await store.look_up(query())).consents
     assert found.reference == "new"
 
@@ -171,6 +177,20 @@ async def test_no_decision_is_made_while_the_store_is_being_filled(store, ledger
         await store.look_up(query())
     await projection.mark_ready()
     assert await _scopes(store) == {"*"}
+
+
+async def test_the_store_is_out_of_use_before_its_first_record_is_removed(store, projection, monkeypatch):
+    """Killed at the worst moment, a rebuild leaves no store that lacks an objection and answers."""
+
+    async def killed(pattern):
+        raise StoreTimeoutError("killed here")
+        yield pattern
+
+    monkeypatch.setattr(projection._client, "scan", killed)
+    with pytest.raises(StoreTimeoutError):
+        await projection.begin_rebuild()
+    with pytest.raises(StoreNotReadyError):
+        await store.look_up(query())
 
 
 async def test_only_one_process_rebuilds(url, ledger, projection):

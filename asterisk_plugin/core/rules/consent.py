@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from asterisk_plugin.core.calendar import local_days
 from asterisk_plugin.core.case import Case, covers_product
 from asterisk_plugin.core.facts import Consent, Relationship
+from asterisk_plugin.core.law import InForce
 from asterisk_plugin.core.parameters import ConsentNeed, Need, Span
-from asterisk_plugin.core.rulebook import InForce
 from asterisk_plugin.core.site import DialMode
 from asterisk_plugin.core.verdict import Decision, Finding, Reason, Source
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from asterisk_plugin.core.calendar import day_span
 from asterisk_plugin.core.case import HOUSE, Case
 from asterisk_plugin.core.facts import AttemptCount, AttemptLimit
+from asterisk_plugin.core.law import InForce
 from asterisk_plugin.core.parameters import LimitValue, Per
-from asterisk_plugin.core.rulebook import InForce
 from asterisk_plugin.core.rules.hours import first_opening
 from asterisk_plugin.core.verdict import Decision, Finding, Reason
 
