@@ -211,9 +211,7 @@ def relationship_event(
     return Event(event_id, EventKind.RELATIONSHIP, at, person, body, {"number": number})
 
 
-def import_event(
-    event_id: str, *, what: str, file_name: str, sha256: str, rows: int, at: dt.datetime
-) -> Event:
+def import_event(event_id: str, *, what: str, file_name: str, sha256: str, rows: int, at: dt.datetime) -> Event:
     """A file was taken.
 
     Args:

@@ -52,9 +52,7 @@ async def _answer(channel: Channel) -> None:
             await Projector(node.ledger, node.store.projection).catch_up()
         script = scripts(node.gate).get(channel.request.script)
         if script is None:
-            raise RingfenceError(
-                f"`{channel.request.script[:40]}` is no script; allowed: attempt, trunk, outcome"
-            )
+            raise RingfenceError(f"`{channel.request.script[:40]}` is no script; allowed: attempt, trunk, outcome")
         await script(channel)
     finally:
         await node.close()

@@ -15,13 +15,12 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from asterisk_plugin.cli.boundary import BAD_INPUT
 from asterisk_plugin.cli.given import console, given, say
 from asterisk_plugin.cli.moments import parse_moment, zone_of
 from asterisk_plugin.cli.opened import keys_to_read, store_of
 from asterisk_plugin.core.number import PhoneNumber, parse_number
 from asterisk_plugin.core.verdict import Decision
-from asterisk_plugin.errors import InputError, StoreError
+from asterisk_plugin.errors import StoreError
 from asterisk_plugin.ports import AgiRequest
 from asterisk_plugin.settings.explain import did_you_mean
 
@@ -56,9 +55,6 @@ def check(
     Exit code 0: allowed, 3: not now, 4: not at all, 2: bad input.
     """
     loaded = given(ctx).load()
-    if campaign not in loaded.site.campaigns:
-        # For the gate an unknown campaign is a verdict; a person who types one has made a mistake.
-        raise InputError(f"there is no campaign `{campaign}`; {did_you_mean(campaign, loaded.site.campaigns)}")
     called = parse_number(number, loaded.site.home_country)
     zone = zone_of(called if isinstance(called, PhoneNumber) else None)
     now = parse_moment(at, zone) if at else dt.datetime.now(dt.UTC)
@@ -73,7 +69,7 @@ def check(
         say(json.dumps(_as_json(facts, verdict, now), indent=2, ensure_ascii=False))
     else:
         _print(facts, verdict, now.astimezone(zone))
-    raise typer.Exit(EXIT_CODES.get(verdict.decision, BAD_INPUT))
+    raise typer.Exit(EXIT_CODES[verdict.decision])
 
 
 async def explain(loaded: Loaded, request: AgiRequest, now: dt.datetime) -> tuple[AttemptFacts, Verdict]:
@@ -112,7 +108,7 @@ async def _with_records(loaded: Loaded, facts: AttemptFacts, now: dt.datetime) -
         limits=engine.limits(facts, now),
         reserve=False,
         attempt_id="",
-        token="",
+        token="",  # none is issued: nothing is reserved
         shown="",
         token_lifetime_s=1,
         now=now,
@@ -139,11 +135,7 @@ def _as_json(facts: AttemptFacts, verdict: Verdict, now: dt.datetime) -> dict[st
 
 def _print(facts: AttemptFacts, verdict: Verdict, now: dt.datetime) -> None:
     out = console()
-    called = f"{facts.called.e164} ({facts.called.country or 'no country'}, {facts.called.line_type})" if isinstance(
-        facts.called, PhoneNumber
-    ) else f"{facts.dialled}: no number"
-    assert facts.campaign is not None
-    out.print(Text(f"{called}, campaign {facts.campaign.id} of {facts.campaign.principal.name}, {now:%a %Y-%m-%d %H:%M %Z}"))
+    out.print(Text(f"{_called(facts)}, {_campaign(facts)}, {now:%a %Y-%m-%d %H:%M %Z}"))
     table = Table("rule", "finding", "what was found", "source", "checked")
     for finding in verdict.findings:
         table.add_row(*_row(finding))
@@ -157,6 +149,19 @@ def _print(facts: AttemptFacts, verdict: Verdict, now: dt.datetime) -> None:
     out.print(line)
     for note in _notes(facts, verdict):
         out.print(Text(note))
+
+
+def _called(facts: AttemptFacts) -> str:
+    if not isinstance(facts.called, PhoneNumber):
+        return f"{facts.dialled}: no number"
+    return f"{facts.called.e164} ({facts.called.country or 'no country'}, {facts.called.line_type})"
+
+
+def _campaign(facts: AttemptFacts) -> str:
+    if facts.campaign is None:
+        known = did_you_mean(facts.campaign_id, facts.site.campaigns)
+        return f"unknown campaign {facts.campaign_id} (known: {known})"
+    return f"campaign {facts.campaign.id} of {facts.campaign.principal.name}"
 
 
 def _notes(facts: AttemptFacts, verdict: Verdict) -> list[str]:

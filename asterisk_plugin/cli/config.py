@@ -90,7 +90,9 @@ def _summary(loaded: Loaded) -> None:
     table.add_row("rulebooks", ", ".join(book.version for book in site.rulebooks.values()) or "none: nobody is called")
     for book in site.rulebooks.values():
         for value in book.recall:
-            state = "accepted" if value in site.accepted_unchecked else "not used until gate.accepted_unchecked names it"
+            state = (
+                "accepted" if value in site.accepted_unchecked else "not used until gate.accepted_unchecked names it"
+            )
             table.add_row("unverified", f"{value}: {state}")
     console().print(table)
 
@@ -105,7 +107,15 @@ def _campaigns(loaded: Loaded) -> None:
         purposes = ", ".join(sorted(asset.purposes)) or "everything"
         numbers.add_row(asset.number.e164, asset.assigned_to, ", ".join(sorted(asset.right_of_use)), purposes)
     campaigns = Table(
-        "campaign", "principal", "purpose", "mode", "audience", "product", "shows", title="Campaigns", title_justify="left"
+        "campaign",
+        "principal",
+        "purpose",
+        "mode",
+        "audience",
+        "product",
+        "shows",
+        title="Campaigns",
+        title_justify="left",
     )
     for campaign in loaded.site.campaigns.values():
         campaigns.add_row(

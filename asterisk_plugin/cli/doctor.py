@@ -55,9 +55,7 @@ def _login(username: str) -> Login | None:
 
     if not username:
         return None
-    secret = os.environ.get(SECRET_VARIABLE) or typer.prompt(
-        f"Secret of AMI user {username}", hide_input=True
-    )
+    secret = os.environ.get(SECRET_VARIABLE) or typer.prompt(f"Secret of AMI user {username}", hide_input=True)
     return Login(username, secret)
 
 

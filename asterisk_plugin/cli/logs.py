@@ -11,9 +11,7 @@ def set_up_logs(level: str) -> None:
     Args:
         level: `debug`, `info`, `warning` or `error`.
     """
-    logging.basicConfig(
-        format="%(asctime)s %(levelname)s %(name)s %(message)s", level=level.upper(), force=True
-    )
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level=level.upper(), force=True)
     # aiohttp and panoramisk tell at INFO what we tell ourselves.
     for name in ("aiohttp", "panoramisk", "asyncio"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from asterisk_plugin import __version__
-from asterisk_plugin.cli import check, config, evidence, records
+from asterisk_plugin.cli import check, config, dialplan, doctor, evidence, rebuild, records
 from asterisk_plugin.cli.boundary import Boundary
 from asterisk_plugin.cli.given import Given, given, say
 from asterisk_plugin.settings import environment
@@ -50,7 +50,7 @@ def options(
         typer.Option(metavar="DIR", help="Where the service keeps its data, in place of what is configured."),
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an internal error happened.")] = False,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 - its callback has used it
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
     ] = False,
 ) -> None:
@@ -74,6 +74,8 @@ def reload(ctx: typer.Context) -> None:
     run(given(ctx).config, given(ctx).load().data_dir)
 
 
+app.command(rich_help_panel="Service")(doctor.doctor)
+app.add_typer(dialplan.dialplan_app, name="dialplan", rich_help_panel="Service")
 app.command(rich_help_panel="Rules")(check.check)
 app.add_typer(config.app, name="config", rich_help_panel="Rules")
 app.command(name="object", rich_help_panel="Records")(records.object_)
@@ -81,3 +83,4 @@ app.add_typer(records.objections, name="objections", rich_help_panel="Records")
 app.add_typer(records.consent, name="consent", rich_help_panel="Records")
 app.add_typer(records.relationship, name="relationship", rich_help_panel="Records")
 app.add_typer(evidence.app, name="evidence", rich_help_panel="Records")
+app.command(rich_help_panel="Records")(rebuild.rebuild)

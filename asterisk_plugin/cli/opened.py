@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from asterisk_plugin.core.person import person_tag
-from asterisk_plugin.errors import InputError, StoreError
+from asterisk_plugin.errors import InputError, StartupError, StoreError
 from asterisk_plugin.settings.data_dir import DataDir
 
 if TYPE_CHECKING:
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
     from asterisk_plugin.ledger import SqlLedger
     from asterisk_plugin.settings.load import Loaded
     from asterisk_plugin.store.redis_store import RedisStore
+
+STORE_TIMEOUT_S = 2.0
+"""Longest wait of a command for one answer; a person waits more patiently than a call."""
+
+IN_FORCE_S = 5.0
+"""Longest wait until the store has what was recorded; what is recorded stays so in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,9 @@ def keys_of_records(loaded: Loaded) -> Keys:
     """
     keys = keys_to_read(loaded)
     if keys is None:
-        raise InputError(f"nothing was ever recorded in `{loaded.data_dir}`; --data-dir or --config names another place")
+        raise InputError(
+            f"nothing was ever recorded in `{loaded.data_dir}`; --data-dir or --config names another place"
+        )
     return keys
 
 
@@ -95,17 +104,19 @@ async def ledger_of(keys: Keys, *, create: bool) -> AsyncIterator[SqlLedger]:
 async def store_of(loaded: Loaded) -> AsyncIterator[RedisStore]:
     """The store that the service of this site uses; closed at the end.
 
+    The embedded one is used as long as it answers, also while its service is away: it outlives a killed service.
+
     Raises:
-        StoreError: It does not answer, or it is the embedded one and no service runs.
+        StoreError: It does not answer, or no service ever ran here.
         StartupError: It can never be used.
     """
     from asterisk_plugin.core.engine import longest_window_s
     from asterisk_plugin.store.redis_store import RedisStore
 
-    url = loaded.service.store.url or running_store_url(loaded)
+    url = loaded.service.store.url or last_store_url(loaded)
     if not url:
         raise StoreError(f"no service runs on data directory `{loaded.data_dir}`")
-    store = RedisStore(loaded.service.store, keep_attempts_s=longest_window_s(loaded.site), url=url)
+    store = RedisStore(url, timeout_s=STORE_TIMEOUT_S, keep_attempts_s=longest_window_s(loaded.site))
     try:
         await store.connect()
         yield store
@@ -113,9 +124,30 @@ async def store_of(loaded: Loaded) -> AsyncIterator[RedisStore]:
         await store.close()
 
 
-def running_store_url(loaded: Loaded) -> str:
-    """Where the embedded store of the running service listens; empty when none runs."""
-    directory = DataDir(loaded.data_dir)
-    if not loaded.data_dir.is_dir() or not directory.is_running():
-        return ""
-    return str(directory.read_run().get("store_url", ""))
+def last_store_url(loaded: Loaded) -> str:
+    """Where the embedded store of the running or last service listens; empty when none ever ran."""
+    return str(DataDir(loaded.data_dir).read_run().get("store_url", ""))
+
+
+async def put_in_force(loaded: Loaded, ledger: SqlLedger) -> str:
+    """Bring the store up to the ledger's newest row, so that the next decision knows of it.
+
+    Args:
+        loaded: The configuration.
+        ledger: Started.
+
+    Returns:
+        Empty when that is done, else why it could not be: a service makes up for it as soon as both are there.
+    """
+    from asterisk_plugin.callflow.projector import Projector
+
+    try:
+        async with asyncio.timeout(IN_FORCE_S), store_of(loaded) as store:
+            if not (await store.projection.state()).complete:
+                return "the store is not filled yet"  # a service fills it; a command might be stopped half-way
+            await Projector(ledger, store.projection).catch_up()
+    except TimeoutError:
+        return f"the store did not take it within {IN_FORCE_S:g} s"
+    except (StoreError, StartupError) as exc:
+        return str(exc)
+    return ""

@@ -95,9 +95,7 @@ def reload(config: Path | None, data_dir: Path) -> None:
             raise StartupError(f"the service did not answer within {_RELOAD_WAIT_S:.0f} s")
         time.sleep(0.05)
     if not result.get("ok"):
-        raise StartupError(
-            "the service refused, the old rules stay: " + "; ".join(result.get("problems", []))
-        )
+        raise StartupError("the service refused, the old rules stay: " + "; ".join(result.get("problems", [])))
     sys.stdout.write(f"configuration {directory.read_run().get('site_version')} is in force\n")
 
 

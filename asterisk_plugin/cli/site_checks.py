@@ -72,9 +72,7 @@ async def run_checks(
     ]
 
 
-async def _check_asterisks(
-    loaded: Loaded, contexts: Sequence[str], admin: Login | None, clock: Clock
-) -> list[Check]:
+async def _check_asterisks(loaded: Loaded, contexts: Sequence[str], admin: Login | None, clock: Clock) -> list[Check]:
     asterisks = loaded.service.asterisk
     if not asterisks:
         sentence = "no [[asterisk]] is configured: nobody watches the trunks, and none was looked at"

@@ -59,9 +59,7 @@ def append_all(
         prepare(database, mac_key=key, create=True)
         with translated(database), database.engine.connect() as connection:
             begin_write(database, connection)
-            append_drafts(
-                connection, (), mac_key=key
-            )  # locks the head, so that the count below is ours alone
+            append_drafts(connection, (), mac_key=key)  # locks the head, so that the count below is ours alone
             before = connection.execute(_SEQ).scalar_one()
             while portion := list(itertools.islice(rest, _PORTION)):
                 append_drafts(connection, (draft_of(event) for event in portion), mac_key=key)

@@ -29,6 +29,10 @@ _AFTER = (
 _OF_PERSON = _EVENTS_AND_KEYS.where(
     tables.events.c.person == sa.bindparam("person"), tables.events.c.person != ""
 ).order_by(tables.events.c.seq)
+_OF_ID = _EVENTS_AND_KEYS.where(tables.events.c.id == sa.bindparam("id"))
+_OF_REFERENCE = _EVENTS_AND_KEYS.where(tables.events.c.body.contains(sa.bindparam("part"), autoescape=False)).order_by(
+    tables.events.c.seq
+)
 _HEAD = sa.select(tables.head.c.seq, tables.head.c.hash)
 _COUNTS = sa.select(tables.events.c.kind, sa.func.count()).group_by(tables.events.c.kind)
 
@@ -56,6 +60,19 @@ def events_of(database: Database, person: str) -> tuple[StoredEvent, ...]:
     with translated(database), database.engine.connect() as connection:
         found = [_row_and_key(row) for row in connection.execute(_OF_PERSON, {"person": person})]
     return tuple(stored_event(row, key) for row, key in found)
+
+
+def events_named(database: Database, name: str) -> tuple[StoredEvent, ...]:
+    """Events with this id or reference, oldest first; raises like `events_after`.
+
+    A reference is looked for in the whole table.
+    """
+    with translated(database), database.engine.connect() as connection:
+        rows = connection.execute(_OF_ID, {"id": name}).all()
+        if not rows and name.isalnum():
+            # Bodies are canonical JSON: there is one way to write it.
+            rows = connection.execute(_OF_REFERENCE, {"part": f'"reference":"{name}"'}).all()
+    return tuple(stored_event(row, key) for row, key in map(_row_and_key, rows))
 
 
 def newest(database: Database) -> tuple[int, str]:

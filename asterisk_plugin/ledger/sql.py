@@ -70,9 +70,7 @@ class LedgerStatus:
     last_error: str
 
 
-def open_ledger(
-    url: str, *, secret: bytes, create: bool = True, limits: LedgerLimits | None = None
-) -> SqlLedger:
+def open_ledger(url: str, *, secret: bytes, create: bool = True, limits: LedgerLimits | None = None) -> SqlLedger:
     """Open the ledger; it writes once it is started.
 
     Open it in the process that uses it: neither connections nor threads survive a fork.
@@ -90,9 +88,7 @@ def open_ledger(
     """
     limits = limits or LedgerLimits()
     if len(secret) < _SHORTEST_SECRET_BYTES:
-        raise StartupError(
-            f"the secret has {len(secret)} bytes, at least {_SHORTEST_SECRET_BYTES} are needed"
-        )
+        raise StartupError(f"the secret has {len(secret)} bytes, at least {_SHORTEST_SECRET_BYTES} are needed")
     database = connect_database(url, create=create, lock_wait_s=limits.lock_wait_s)
     mac_key = head_key(secret)
     try:
@@ -215,9 +211,7 @@ class SqlLedger:
                     await self._foreign.wait(event_id)
         except TimeoutError:
             why = self._writer.trouble or "nobody wrote it"
-            raise LedgerUnavailableError(
-                f"event `{event_id}` is not on disk after {timeout_s} s: {why}"
-            ) from None
+            raise LedgerUnavailableError(f"event `{event_id}` is not on disk after {timeout_s} s: {why}") from None
 
     async def read(self, after: int = 0) -> AsyncIterator[StoredEvent]:
         """Every row after seq `after`, in order, as far as there are any now.
@@ -245,6 +239,10 @@ class SqlLedger:
             person: `core.person.person_tag` of the number.
         """
         return await self._in_thread(reading.events_of, self._database, person)
+
+    async def find(self, name: str) -> tuple[StoredEvent, ...]:
+        """Events with this id, or else with this reference, oldest first."""
+        return await self._in_thread(reading.events_named, self._database, name)
 
     async def count_by_kind(self) -> Mapping[EventKind, int]:
         """How many events there are of each kind. Reads the whole table."""

@@ -40,9 +40,7 @@ def service_problems(file: ConfigFile, rulebooks: Mapping[str, Rulebook] | None)
     yield from _asterisk_problems(file)
     url = _get(file.tables, "store", "url", str)
     if url and not url.startswith(STORE_SCHEMES):
-        yield file.problem(
-            ("store", "url"), shown(url), f"must start with {choices(STORE_SCHEMES)}"
-        )
+        yield file.problem(("store", "url"), shown(url), f"must start with {choices(STORE_SCHEMES)}")
 
 
 def secret_problems(file: ConfigFile, environment: Mapping[str, str]) -> Iterator[ConfigProblem]:
@@ -185,7 +183,11 @@ class _Numbers:
                     file.problem(path, shown(text), "must be a number that can be called back from everywhere")
                 )
             elif number.e164 in self.known:
-                self.problems.append(file.problem(path, shown(text), "must be another number: this one stands in an earlier [[caller_id]]"))
+                self.problems.append(
+                    file.problem(
+                        path, shown(text), "must be another number: this one stands in an earlier [[caller_id]]"
+                    )
+                )
             else:
                 self.known[number.e164] = text
 
@@ -243,9 +245,7 @@ def _date(value: Any) -> dt.date | None:
     return value if isinstance(value, dt.date) and not isinstance(value, dt.datetime) else None
 
 
-def _get(
-    tables: dict[str, Any], table: str, key: str, kind: type, section: type[Section] | None = None
-) -> Any:
+def _get(tables: dict[str, Any], table: str, key: str, kind: type, section: type[Section] | None = None) -> Any:
     """A value of a table, else the model's default, else None; None too when it has another type."""
     default = section.model_fields[key].default if section else None
     entry = tables.get(table, {})

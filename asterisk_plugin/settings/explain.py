@@ -177,9 +177,7 @@ def _allowed(annotation: Any, metadata: Sequence[Any]) -> str:
         at_least = "one or more of: " if any(isinstance(bound, MinLen) for bound in metadata) else ""
         return f"a list of {at_least}{_allowed(get_args(annotation)[0], ())}"
     if origin in (Union, types.UnionType):
-        return " or ".join(
-            _allowed(part, metadata) for part in get_args(annotation) if part is not type(None)
-        )
+        return " or ".join(_allowed(part, metadata) for part in get_args(annotation) if part is not type(None))
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return choices([str(member.value) for member in annotation])
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):

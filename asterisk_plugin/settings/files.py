@@ -77,9 +77,7 @@ def read_config_file(path: Path, name: str) -> ConfigFile | ConfigProblem:
     try:
         data = path.read_bytes()
     except OSError as exc:
-        return ConfigProblem(
-            where, "", (exc.strerror or "no answer").lower(), "must be a file that this user can read"
-        )
+        return ConfigProblem(where, "", (exc.strerror or "no answer").lower(), "must be a file that this user can read")
     try:
         text = data.decode()
     except UnicodeDecodeError as exc:
@@ -89,9 +87,7 @@ def read_config_file(path: Path, name: str) -> ConfigFile | ConfigProblem:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
         message = str(exc)
-        return ConfigProblem(
-            where, "", message.split(" (at ")[0].lower(), "must be TOML", line_of_error(message, text)
-        )
+        return ConfigProblem(where, "", message.split(" (at ")[0].lower(), "must be TOML", line_of_error(message, text))
     except RecursionError:
         return ConfigProblem(where, "", "values nested too deep to be read", "must be TOML as in the shipped file")
     return ConfigFile(name, path, text, tables, key_lines(text.replace("\r\n", "\n")))

@@ -74,9 +74,7 @@ class Loaded:
         return self.directory == shipped("config")
 
 
-def load(
-    path: Path | None, *, data_dir: Path | None = None, environment: Mapping[str, str] | None = None
-) -> Loaded:
+def load(path: Path | None, *, data_dir: Path | None = None, environment: Mapping[str, str] | None = None) -> Loaded:
     """Read and check all configuration files.
 
     Args:
@@ -169,7 +167,11 @@ def _load_rulebooks(
             continue
         if rulebook.country in rulebooks:
             problems.append(
-                file.problem(("country",), f"`{rulebook.country}`", "must be a country without a rulebook: there is one in this folder")
+                file.problem(
+                    ("country",),
+                    f"`{rulebook.country}`",
+                    "must be a country without a rulebook: there is one in this folder",
+                )
             )
         rulebooks[rulebook.country] = rulebook
     return files, rulebooks

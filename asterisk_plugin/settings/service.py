@@ -36,12 +36,8 @@ class ServiceSettings(Section):
         description="embedded store, ledger, secret, lock; or the environment's RINGFENCE_DATA_DIR",
     )
     workers: int = Field(1, ge=1, le=64, description="processes that answer FastAGI")
-    drain_s: float = Field(
-        30, ge=0, le=600, description="seconds running sessions may take to end on SIGTERM"
-    )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="the least that is logged"
-    )
+    drain_s: float = Field(30, ge=0, le=600, description="seconds running sessions may take to end on SIGTERM")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="the least that is logged")
     mask_numbers: bool = Field(True, description="show only the last three digits of numbers in logs")
 
 
@@ -60,9 +56,7 @@ class GateSettings(Section):
         ("premium", "shared-cost", "voicemail", "short"), description="line types that are never called"
     )
     emergency_extra: tuple[str, ...] = Field((), description="further numbers that always pass, as dialled")
-    accepted_unchecked: tuple[str, ...] = Field(
-        (), description="rulebook values marked `recall` that may be used"
-    )
+    accepted_unchecked: tuple[str, ...] = Field((), description="rulebook values marked `recall` that may be used")
 
 
 class AgiSettings(Section):
@@ -70,9 +64,7 @@ class AgiSettings(Section):
 
     host: str = Field("127.0.0.1", description="address that FastAGI listens on")
     port: Port = Field(4573, description="its port; 0 lets the system choose")
-    header_timeout_s: float = Field(
-        2, gt=0, le=60, description="longest time a peer may take to send its request"
-    )
+    header_timeout_s: float = Field(2, gt=0, le=60, description="longest time a peer may take to send its request")
     reply_timeout_s: float = Field(5, gt=0, le=60, description="longest wait for one reply of Asterisk")
     max_connections: int = Field(4000, ge=1, description="further connections are closed at once")
 
@@ -93,9 +85,7 @@ class StoreSettings(Section):
         description="redis://, rediss://, unix://, sentinel:// or cluster://; empty: embedded Valkey;"
         " or the environment's RINGFENCE_STORE_URL",
     )
-    timeout_ms: int = Field(
-        250, ge=10, le=10_000, description="longest wait for one answer; below gate.deadline_ms"
-    )
+    timeout_ms: int = Field(250, ge=10, le=10_000, description="longest wait for one answer; below gate.deadline_ms")
     connections: int = Field(4, ge=1, le=256, description="connections each worker keeps open")
 
 
@@ -107,17 +97,13 @@ class LedgerSettings(Section):
         repr=False,
         description="SQLAlchemy URL; empty: SQLite in data_dir; or the environment's RINGFENCE_LEDGER_URL",
     )
-    secret_file: OptionalPath = Field(
-        None, description="key of the person tags, 32+ bytes; empty: made in data_dir"
-    )
+    secret_file: OptionalPath = Field(None, description="key of the person tags, 32+ bytes; empty: made in data_dir")
 
 
 class AsteriskSettings(Section):
     """`[[asterisk]]`: one AMI connection"""
 
-    name: str = Field(
-        pattern=r"^[A-Za-z0-9_.-]{1,40}$", description="1 to 40 letters, digits, `_`, `.` or `-`"
-    )
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,40}$", description="1 to 40 letters, digits, `_`, `.` or `-`")
     host: str = Field("127.0.0.1", description="address of its manager interface")
     port: Port = Field(5038, description="its port")
     username: str = Field(min_length=1, description="AMI user, as in manager.conf")

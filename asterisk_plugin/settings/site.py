@@ -115,9 +115,7 @@ class CampaignEntry(Section):
     audience: core.Audience = Field(core.Audience.CONSUMER, description="whom it calls")
     product: Id = Field("any", description="product group that consents and relationships must cover")
     caller_ids: tuple[str, ...] = Field((), description="numbers it may show, in order of preference")
-    caller_id_from: core.CallerIdFrom = Field(
-        core.CallerIdFrom.CAMPAIGN, description="who chooses among them"
-    )
+    caller_id_from: core.CallerIdFrom = Field(core.CallerIdFrom.CAMPAIGN, description="who chooses among them")
     language: Annotated[str, AfterValidator(_is_language)] = Field("en", description="language it speaks")
     trunk_country: Annotated[str, AfterValidator(_is_country_or_empty)] = Field(
         "", description="country whose network the calls enter; empty: the call centre's"
@@ -184,16 +182,12 @@ def build_admin(file: CampaignsFile) -> Admin:
     principals = {entry.id: _principal(entry) for entry in file.principal}
     assets = [_caller_id(entry, file.home_country) for entry in file.caller_id]
     caller_ids = {asset.number.e164: asset for asset in assets}
-    campaigns = {
-        entry.id: _campaign(entry, file.home_country, principals, caller_ids) for entry in file.campaign
-    }
+    campaigns = {entry.id: _campaign(entry, file.home_country, principals, caller_ids) for entry in file.campaign}
     closed = tuple(core.ClosedDay(entry.day, entry.country, entry.reason) for entry in file.closed_day)
     return Admin(file.home_country, centre, principals, caller_ids, campaigns, closed)
 
 
-def build_site(
-    admin: Admin, gate: GateSettings, rulebooks: Mapping[str, Rulebook], version: str
-) -> core.Site:
+def build_site(admin: Admin, gate: GateSettings, rulebooks: Mapping[str, Rulebook], version: str) -> core.Site:
     """Join everything that a decision needs to one value.
 
     Args:

@@ -26,4 +26,4 @@ async def agi(lab: Lab) -> AsyncIterator[ScriptedAgi]:
     await server.stop()
     for file in lab.pbx.agi_folder.iterdir():
         file.unlink()
-    await lab.pbx.until_idle()
+    await lab.clear()

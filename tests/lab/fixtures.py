@@ -41,4 +41,4 @@ async def service(lab: Lab, tmp_path: Path) -> AsyncIterator[ServiceProcess]:
     await running.start()
     yield running
     await running.stop()
-    await lab.pbx.until_idle()
+    await lab.clear()

@@ -119,8 +119,20 @@ class ServiceProcess:
             await asyncio.sleep(0.02)  # a port that begins to listen is no event
 
     async def stop(self, *, patience_s: float = 10) -> int:
-        """SIGTERM, after `patience_s` SIGKILL; returns the exit code."""
-        return 0 if self._process is None else await end_process(self._process, patience_s=patience_s)
+        """SIGTERM, after `patience_s` SIGKILL; returns the exit code.
+
+        A service that was killed leaves its embedded store behind, for its successor; that ends here too.
+        """
+        code = 0 if self._process is None else await end_process(self._process, patience_s=patience_s)
+        self._end_orphaned_store()
+        return code
+
+    def _end_orphaned_store(self) -> None:
+        folder = self.data_dir / "valkey"
+        with contextlib.suppress(OSError, ValueError):  # no store of its own, or gone already
+            pid = int((folder / "valkey.pid").read_text())
+            if Path(f"/proc/{pid}/cwd").readlink() == folder.resolve():  # the id may be another's by now
+                os.kill(pid, signal.SIGKILL)
 
     async def kill(self) -> None:
         """SIGKILL, as when the machine takes it, and wait until it is gone."""

@@ -81,6 +81,22 @@ async def test_an_agent_who_hangs_up_while_it_rings_cancels_the_call(
     assert [asked.arguments[1] for asked in agi.of("outcome")] == ["CANCEL"]
 
 
+async def test_the_outcome_is_told_once_when_the_agent_hangs_up_meanwhile(
+    lab: Lab, agi: ScriptedAgi, number: str
+) -> None:
+    """The server is slow to take it, and the hangup handler finds that it was told already."""
+    agi.hung.add("outcome")
+    await lab.subscriber(number, "busy")
+    running = await lab.begin(number, "sales")
+    async with asyncio.timeout(10):
+        while not agi.of("outcome"):  # noqa: ASYNC110 - the scripted server has no event
+            await asyncio.sleep(0.02)
+    await lab.hang_up(running)
+    await running.ended()
+    await lab.pbx.until_idle()
+    assert [asked.arguments[1] for asked in agi.of("outcome")] == ["BUSY"]
+
+
 async def test_a_call_rings_no_longer_than_it_may(lab: Lab, agi: ScriptedAgi, number: str) -> None:
     """RINGFENCE_RING_S ends it."""
     await lab.subscriber(number, "never")

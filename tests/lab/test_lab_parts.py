@@ -112,7 +112,7 @@ def test_the_lab_lives_on_a_working_day() -> None:
 
 
 async def test_a_process_believes_the_time_it_is_given() -> None:
-    """Wall clock and SQLite move; time-outs, sleeps and event loops keep their length, with uvloop too."""
+    """Wall clock and SQLite move; time-outs, sleeps and event loops keep their length."""
     code = """
 import asyncio, sqlite3, sys, threading, time, uvloop
 async def main():
@@ -120,7 +120,8 @@ async def main():
     await asyncio.sleep(0.1)
     await asyncio.to_thread(time.sleep, 0.1)
     threading.Event().wait(0.1)
-    print(round(time.time()), sqlite3.connect(":memory:").execute("select strftime('%s','now')").fetchone()[0],
+    (sqlite,) = sqlite3.connect(":memory:").execute("select strftime('%s','now')").fetchone()
+    print(round(time.time()), sqlite,
           0.29 < time.monotonic() - began < 1.5)
 uvloop.run(main())
 """
@@ -139,9 +140,10 @@ uvloop.run(main())
 async def test_nothing_outlives_a_lab_whose_python_is_killed() -> None:
     """SIGKILL leaves no chance to clean up; the kernel does it."""
     code = (
-        "import asyncio\nfrom tests.lab.lab import Lab\n"
-        "async def main():\n lab = await Lab.start()\n print(lab.pbx.pid, lab.carrier.pid, flush=True)\n"
-        " print(lab.pbx.folder, lab.carrier.folder, flush=True)\n await asyncio.sleep(60)\nasyncio.run(main())\n"
+        "import asyncio\nfrom tests.lab.lab import Lab\nasync def main():\n lab = await Lab.start()\n"
+        " print(lab.pbx.pid, lab.carrier.pid, flush=True)\n"
+        " print(lab.pbx.folder, lab.carrier.folder, flush=True)\n await asyncio.sleep(60)\n"
+        "asyncio.run(main())\n"
     )
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", code, cwd=Path(__file__).parents[2], stdout=asyncio.subprocess.PIPE
@@ -161,8 +163,11 @@ async def test_nothing_outlives_a_lab_whose_python_is_killed() -> None:
 
 async def test_a_process_that_ignores_sigterm_is_ended_all_the_same() -> None:
     """After its patience, SIGKILL."""
-    code = "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+    code = (
+        "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); signal.pause()"
+    )
+    out = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=out)
     assert process.stdout is not None
     await process.stdout.readline()
     assert await end_process(process, patience_s=0.2) == -signal.SIGKILL

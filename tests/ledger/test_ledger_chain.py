@@ -70,9 +70,7 @@ def test_every_column_changes_the_hash(column: str) -> None:
 
 def test_a_missing_sealed_part_differs_from_an_empty_one() -> None:
     """None and b"" are two things."""
-    assert canonical_row(dataclasses.replace(ROW, sealed=None)) != canonical_row(
-        dataclasses.replace(ROW, sealed=b"")
-    )
+    assert canonical_row(dataclasses.replace(ROW, sealed=None)) != canonical_row(dataclasses.replace(ROW, sealed=b""))
 
 
 def test_the_previous_hash_changes_the_hash() -> None:
@@ -91,10 +89,7 @@ def test_hash_and_mac_are_those_that_were_written_before() -> None:
     assert expected == "5cbd95697b0fd26a1ad07abb72d7ecf5de8c55ed16dfa4f3be039cfa3cabd1f2"
     key = hmac.digest(b"k" * 32, b"ringfence ledger head 1", "sha256")
     assert head_key(b"k" * 32) == key
-    assert (
-        head_mac(key, seq=7, row_hash=expected)
-        == "f9183019c5eca3be1a886c62eddd0a1e80bb228cc5293062519f14847dcb3924"
-    )
+    assert head_mac(key, seq=7, row_hash=expected) == "f9183019c5eca3be1a886c62eddd0a1e80bb228cc5293062519f14847dcb3924"
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import resource
 import sqlite3
 import subprocess
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -66,14 +66,12 @@ async def test_a_full_disk_is_told_at_once_and_heals_with_nothing_lost_or_double
     for _ in range(3):
         ballast = fill(small_disk)
         while ledger.healthy:
-            event = make_event(body={"text": "x" * 300})
-            try:
-                ledger.submit(event)
-            except LedgerUnavailableError:
-                break
-            submitted.append(event.id)
-            await asyncio.sleep(0)
-        await until(lambda: not ledger.healthy)
+            # Five at a time until the write-ahead log's own free pages are used up as well.
+            with suppress(LedgerUnavailableError):
+                for event in (make_event() for _ in range(5)):
+                    ledger.submit(event)
+                    submitted.append(event.id)
+            await until(lambda: not ledger.healthy or ledger.status.waiting == 0)
         assert ledger.status.retries >= 1
         assert "full" in ledger.status.last_error
         with pytest.raises(LedgerUnavailableError, match="full"):
@@ -92,6 +90,25 @@ async def test_a_full_disk_is_told_at_once_and_heals_with_nothing_lost_or_double
     neighbour.close()
     assert [row[0] for row in ask(url, "SELECT id FROM events ORDER BY seq")] == submitted
     assert verify(url, SECRET).rows == len(submitted)
+
+
+async def test_a_disk_that_is_still_full_is_not_taken_for_healed_when_nothing_waits(small_disk: Path) -> None:
+    """Without anything to write, the probe writes all the same."""
+    ledger = open_ledger(f"sqlite:///{small_disk}/ledger.db", secret=SECRET)
+    await ledger.start()
+    neighbour = sqlite3.connect(small_disk / "ledger.db")
+    neighbour.execute("SELECT * FROM head").fetchall()
+    ballast = fill(small_disk)
+    with pytest.raises(LedgerUnavailableError, match="full"):
+        await ledger.append([make_event()], timeout_s=0.05)
+    assert ledger.status.waiting == 0
+    failed = ledger.status.retries
+    await until(lambda: ledger.healthy or ledger.status.retries >= failed + 2)
+    assert not ledger.healthy
+    ballast.unlink()
+    await until(lambda: ledger.healthy)
+    await ledger.close()
+    neighbour.close()
 
 
 def test_opening_on_a_full_disk_is_one_clear_line(small_disk: Path) -> None:
@@ -119,9 +136,7 @@ def test_a_process_that_may_not_write_more_goes_on_when_it_may(sqlite_url: str) 
             resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
             while not said[-1].startswith("refused"):
                 said.append(child.stdout.readline().decode().strip())
-            resource.prlimit(
-                child.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-            )
+            resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         output, _ = child.communicate(timeout=60)
     finally:
         child.kill()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -166,6 +168,21 @@ def test_a_locked_file_may_work_later(sqlite_url: str) -> None:
             open_ledger(sqlite_url, secret=SECRET, limits=LedgerLimits(lock_wait_s=0.1))
     finally:
         other.close()
+
+
+def test_many_that_open_a_new_ledger_at_the_same_moment_all_succeed(tmp_path: Path) -> None:
+    """SQLite refuses at once, however patient one is, while another switches the file to a write-ahead log."""
+    together = 6
+    barrier = threading.Barrier(together)
+
+    def open_one(number: int) -> None:
+        barrier.wait()
+        open_ledger(f"sqlite:///{tmp_path}/{number}.db", secret=SECRET)
+
+    with ThreadPoolExecutor(together) as pool:
+        for number in range(30):
+            list(pool.map(open_one, [number] * together))
+    assert all(verify(f"sqlite:///{tmp_path}/{number}.db", SECRET).rows == 0 for number in range(30))
 
 
 def test_a_server_that_is_away_may_work_later(tmp_path: Path) -> None:

@@ -15,10 +15,11 @@ from ledger_lab import PERSON, SECRET, ask, make_event, tamper, until
 from asterisk_plugin.errors import LedgerBrokenError, LedgerUnavailableError
 from asterisk_plugin.ledger import LedgerLimits, open_ledger, verify
 from asterisk_plugin.ledger.chain import EMPTY_HASH
+from asterisk_plugin.ledger.foreign import ForeignEvents
 from asterisk_plugin.ports import EventKind, StoredEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from contextlib import AbstractAsyncContextManager, contextmanager
 
     from asterisk_plugin.ledger import SqlLedger
@@ -147,6 +148,20 @@ async def test_durable_is_known_for_events_of_another_process(url: str, running:
         there.submit(late)
         await asyncio.gather(*waiting)
         assert late.id in {stored.event.id for stored in await read_all(here)}
+
+
+async def test_waiting_goes_on_while_the_database_does_not_answer() -> None:
+    """It may heal before whoever waits loses patience."""
+    answers: list[type[Exception] | None] = [LedgerUnavailableError, LedgerUnavailableError, None]
+
+    async def look_up(ids: Collection[str]) -> Collection[str]:
+        if error := answers.pop(0):
+            raise error
+        return ids
+
+    async with asyncio.timeout(5):
+        await ForeignEvents(look_up).wait("a" * 32)
+    assert not answers
 
 
 async def test_waiting_for_an_event_that_nobody_wrote_ends_in_time(url: str, running: Running) -> None:
@@ -323,9 +338,7 @@ async def test_nothing_is_built_on_a_forged_head(url: str, running: Running) -> 
         assert await ledger.append([make_event()]) == 2
 
 
-async def test_a_ledger_file_that_vanished_is_missed_and_not_replaced(
-    sqlite_url: str, running: Running
-) -> None:
+async def test_a_ledger_file_that_vanished_is_missed_and_not_replaced(sqlite_url: str, running: Running) -> None:
     """Writing into a deleted file would lose the evidence without a word."""
     path = sqlite_url.removeprefix("sqlite:///")
     async with running(sqlite_url) as ledger:
@@ -333,6 +346,8 @@ async def test_a_ledger_file_that_vanished_is_missed_and_not_replaced(
         os.rename(path, path + ".away")
         with pytest.raises(LedgerUnavailableError, match="was removed or replaced"):
             await ledger.append([make_event()], timeout_s=0.5)
+        with pytest.raises(LedgerUnavailableError, match="unable to open database file"):
+            await ledger.head()
         assert not await asyncio.to_thread(os.path.exists, path)
         os.rename(path + ".away", path)
         await until(lambda: ledger.healthy)

@@ -44,9 +44,7 @@ def write(url: str, how_many: int) -> None:
 def all_rows(url: str) -> list[Row]:
     """The rows as stored."""
     found = ask(url, f"SELECT seq, {', '.join(COLUMNS)} FROM events ORDER BY seq")
-    return [
-        Row(*(bytes(value) if isinstance(value, memoryview) else value for value in row)) for row in found
-    ]
+    return [Row(*(bytes(value) if isinstance(value, memoryview) else value for value in row)) for row in found]
 
 
 def rebuild(url: str, rows: list[Row]) -> str:

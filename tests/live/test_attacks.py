@@ -10,6 +10,8 @@ import pytest
 
 from tests.lab import people
 
+pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
+
 SHOWN = "+31201234567"
 
 NASTY_NAMES = [
@@ -71,6 +73,7 @@ async def test_doctor_names_every_ami_user_who_can_originate(lab, gate):
 
 async def test_a_dial_to_the_trunk_without_the_routine_is_hung_up(lab, gate):
     """A hand-written dialplan that forgot the gate altogether."""
+    await lab.pbx.add_dialplan("[lab-unguarded]\nexten => s,1,Dial(PJSIP/${LAB_NUMBER}@carrier,5)\n")
     number, since_s = people.NO_CONSENT_NL, time.time()
     await lab.subscriber(number, "never")
     await lab.pbx.ami(

@@ -10,6 +10,8 @@ from tests.lab.demo import ORDINARY, Call, place
 from tests.lab.fixtures import SITE
 from tests.lab.service import ServiceProcess
 
+pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
+
 # These need a fault or another hour; test_faults.py and the tests below show them.
 ELSEWHERE = {
     Reason.CALLING_HOURS,
@@ -19,7 +21,7 @@ ELSEWHERE = {
 }
 
 
-def test_every_reason_is_shown_on_the_live_lab():
+async def test_every_reason_is_shown_on_the_live_lab():
     """No reason id without a live call that it stops."""
     assert {call.expected for call in ORDINARY} | ELSEWHERE == {*Reason, ""}
 

@@ -6,9 +6,13 @@ import asyncio
 import socket
 import time
 
+import pytest
+
 from tests.lab import people
 from tests.lab.fixtures import SITE
 from tests.lab.service import ServiceProcess
+
+pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def test_a_second_service_on_the_same_data_is_refused(gate, tmp_path):
