@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from asterisk_plugin.agi.server import AgiServer
 from asterisk_plugin.callflow.gate import Gate, Observer, utc_now
-from asterisk_plugin.callflow.outbound import attempt
+from asterisk_plugin.callflow.outbound import attempt, warm_up
 from asterisk_plugin.callflow.outcome import outcome
 from asterisk_plugin.callflow.trunk import trunk
 from asterisk_plugin.core.engine import longest_window_s
@@ -111,7 +111,8 @@ def scripts(gate: Gate) -> Mapping[str, Callable[[Channel], Awaitable[None]]]:
 async def start_agi(
     gate: Gate, settings: AgiSettings, listener: socket.socket, on_event: Callable[[str], None]
 ) -> AgiServer:
-    """Answer FastAGI on an already bound socket."""
+    """Answer FastAGI on an already bound socket, from the first call on at full speed."""
+    warm_up(gate.site, gate.clock())
     server = AgiServer(scripts(gate), settings, on_event=on_event)
     await server.start(listener)
     return server

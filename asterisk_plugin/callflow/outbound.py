@@ -8,6 +8,7 @@ DEFER with its own reason, within the deadline.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import secrets
 import time
 from dataclasses import dataclass, replace
@@ -16,11 +17,11 @@ from typing import TYPE_CHECKING
 from asterisk_plugin.callflow.evidence import attempt_event, without_records
 from asterisk_plugin.core import engine
 from asterisk_plugin.core.caller_id import choose_shown_number
-from asterisk_plugin.core.facts import AttemptFacts, Presentation, ShownNumber
-from asterisk_plugin.core.number import PhoneNumber, parse_number
+from asterisk_plugin.core.facts import AttemptFacts, PersonRecords, Presentation, ShownNumber
+from asterisk_plugin.core.number import PhoneNumber, example_number, parse_number
 from asterisk_plugin.core.verdict import Decision, Finding, Reason, Verdict
 from asterisk_plugin.errors import LedgerUnavailableError, StoreCorruptError, StoreError
-from asterisk_plugin.ports import LookUp
+from asterisk_plugin.ports import AgiRequest, LookUp
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from asterisk_plugin.callflow.gate import Gate
     from asterisk_plugin.core.facts import AttemptLimit
     from asterisk_plugin.core.site import Site
-    from asterisk_plugin.ports import AgiRequest, Channel
+    from asterisk_plugin.ports import Channel
 
 MAX_ID_CHARS = 40
 """Longest campaign or agent id taken from the dialplan; configured ids are no longer."""
@@ -187,6 +188,21 @@ def look_up_query(
         token_lifetime_s=gate.token_lifetime_s,
         now=now,
     )
+
+
+def warm_up(site: Site, now: dt.datetime) -> None:
+    """Judge one example number of each country, so that the first real call does not wait for it.
+
+    Number metadata, holidays and time zones are read on first use: some 100 ms in all.
+    """
+    for country, campaign in itertools.product(site.rulebooks, site.campaigns):
+        number = example_number(country)
+        request = AgiRequest("attempt", (number, campaign))
+        facts = replace(first_facts(site, request, now), records=PersonRecords())
+        verdict = engine.decide(facts, now)
+        engine.preview(facts, now)
+        engine.limits(facts, now)
+        attempt_event(facts, verdict, attempt_id="", person="warm-up", at=now)
 
 
 def variables(made: Attempt) -> Mapping[str, str]:

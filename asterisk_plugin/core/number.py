@@ -118,6 +118,12 @@ def parse_number(text: str, home_country: str) -> PhoneNumber | UnusableNumber:
     )
 
 
+def example_number(country: str) -> str:
+    """A number of a country's plan that belongs to nobody in particular, E.164; empty when there is none."""
+    example = phonenumbers.example_number(country)
+    return phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164) if example else ""
+
+
 def _country(parsed: phonenumbers.PhoneNumber) -> str:
     region = phonenumbers.region_code_for_number(parsed)
     return region if region and region != "001" else ""

@@ -12,9 +12,10 @@ from asterisk_plugin.ledger.chain import Row, head_mac, is_genuine_head, row_has
 from asterisk_plugin.ledger.seal import new_person_key, seal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from asterisk_plugin.ledger.rows import Draft
+    from asterisk_plugin.ledger.spool import Prepared
 
 # Below SQLite's 32,766 and PostgreSQL's 65,535 bound values of one statement.
 _IN_ONE_QUESTION = 1000
@@ -23,9 +24,11 @@ _HEAD = sa.select(tables.head.c.seq, tables.head.c.hash, tables.head.c.mac).with
 _SET_HEAD = sa.update(tables.head).where(tables.head.c.one == 1)
 _ADD_ROWS = sa.insert(tables.events)
 _ADD_KEYS = sa.insert(tables.person_keys)
+_DROP_NOBODYS_KEY = sa.delete(tables.person_keys).where(tables.person_keys.c.person == "")
 _SEQS = sa.select(tables.events.c.id, tables.events.c.seq).where(
     tables.events.c.id.in_(sa.bindparam("ids", expanding=True))
 )
+_SINCE = sa.select(tables.events.c.id).where(tables.events.c.seq > sa.bindparam("seen"))
 _KEYS = sa.select(tables.person_keys.c.person, tables.person_keys.c.key).where(
     tables.person_keys.c.person.in_(sa.bindparam("persons", expanding=True))
 )
@@ -34,7 +37,7 @@ _KEYS = sa.select(tables.person_keys.c.person, tables.person_keys.c.key).where(
 def append_drafts(connection: sa.Connection, drafts: Iterable[Draft], *, mac_key: bytes) -> dict[str, int]:
     """Write drafts behind the newest row; the caller has begun the transaction and commits it.
 
-    An id that is in the ledger already is not written again. The head is written even when there is
+    An id that is in the ledger already is not written again. Something is written even when there is
     nothing to append, so that an empty call shows whether the disk takes a write.
 
     Args:
@@ -49,24 +52,69 @@ def append_drafts(connection: sa.Connection, drafts: Iterable[Draft], *, mac_key
         LedgerBrokenError: The head is missing or was written with another secret; nothing may be built on it.
         sa.exc.SQLAlchemyError: The database refused.
     """
-    # INVARIANT: the head row is locked before anything else is read.
-    head = connection.execute(_HEAD).one_or_none()
-    if head is None:
-        raise LedgerBrokenError(0, "head removed")
-    if not is_genuine_head(mac_key, seq=head.seq, row_hash=head.hash, mac=head.mac):
-        raise LedgerBrokenError(head.seq, "head forged, or another secret")
+    head_seq, head_hash = _lock_head(connection, mac_key)
     unique: dict[str, Draft] = {}
     for draft in drafts:
         unique.setdefault(draft.id, draft)
     seqs = look_up_seqs(connection, tuple(unique))
     fresh = [draft for draft in unique.values() if draft.id not in seqs]
-    seq, newest, rows = _chain(fresh, _person_keys(connection, fresh), seq=head.seq, previous=head.hash)
+    seq, newest, rows = _chain(fresh, _person_keys(connection, fresh), seq=head_seq, previous=head_hash)
     if rows:
         connection.execute(_ADD_ROWS, rows)
-        seqs.update((draft.id, head.seq + place) for place, draft in enumerate(fresh, start=1))
+        seqs.update((draft.id, head_seq + place) for place, draft in enumerate(fresh, start=1))
+    else:
+        # An update that changes nothing would not do: SQLite notices, and writes nothing.
+        connection.execute(_ADD_KEYS, {"person": "", "key": b""})
+        connection.execute(_DROP_NOBODYS_KEY)
     mac = head_mac(mac_key, seq=seq, row_hash=newest)
     connection.execute(_SET_HEAD, {"seq": seq, "hash": newest, "mac": mac})
     return seqs
+
+
+def append_prepared(
+    connection: sa.Connection,
+    portions: Iterable[Sequence[Prepared]],
+    *,
+    seen: int,
+    mac_key: bytes,
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Like `append_drafts`, for any number of drafts that were sealed before the transaction began.
+
+    Args:
+        connection: Inside a transaction from `database.begin_write`.
+        portions: What to write, in order, each id once.
+        seen: None of these ids is in a row up to this seq.
+        mac_key: From `chain.head_key`.
+        progress: Called with the number of drafts written so far.
+
+    Returns:
+        How many were written: all but those that somebody else wrote meanwhile.
+
+    Raises:
+        LedgerBrokenError: As for `append_drafts`.
+        sa.exc.SQLAlchemyError: The database refused.
+    """
+    first, newest = _lock_head(connection, mac_key)
+    seq = first
+    meanwhile = {row.id for row in connection.execute(_SINCE, {"seen": seen})}
+    for portion in portions:
+        fresh = [prepared for prepared in portion if prepared.draft.id not in meanwhile]
+        keys = _keys_in_force(connection, fresh)
+        rows: list[dict[str, object]] = []
+        for prepared in fresh:
+            seq += 1
+            sealed, draft = prepared.sealed, prepared.draft
+            if draft.sealed is not None and keys[draft.person] != prepared.key:
+                sealed = seal(keys[draft.person], draft.sealed, event_id=draft.id)
+            values, newest = _row(draft, sealed, seq=seq, previous=newest)
+            rows.append(values)
+        if rows:
+            connection.execute(_ADD_ROWS, rows)
+        if progress is not None:
+            progress(seq - first)
+    connection.execute(_SET_HEAD, {"seq": seq, "hash": newest, "mac": head_mac(mac_key, seq=seq, row_hash=newest)})
+    return seq - first
 
 
 def look_up_seqs(connection: sa.Connection, ids: Sequence[str]) -> dict[str, int]:
@@ -77,6 +125,14 @@ def look_up_seqs(connection: sa.Connection, ids: Sequence[str]) -> dict[str, int
     return found
 
 
+def look_up_keys(connection: sa.Connection, persons: Sequence[str]) -> dict[str, bytes]:
+    """The keys of those of these persons who have one."""
+    keys: dict[str, bytes] = {}
+    for some in _portions(persons):
+        keys.update((row.person, row.key) for row in connection.execute(_KEYS, {"persons": some}))
+    return keys
+
+
 def _chain(
     drafts: Sequence[Draft], keys: Mapping[str, bytes], *, seq: int, previous: str
 ) -> tuple[int, str, list[dict[str, object]]]:
@@ -85,21 +141,36 @@ def _chain(
     for draft in drafts:
         seq += 1
         sealed = None if draft.sealed is None else seal(keys[draft.person], draft.sealed, event_id=draft.id)
-        row = Row(seq, draft.id, draft.kind, draft.at, draft.person, draft.body, sealed)
-        previous = row_hash(previous, row)
-        rows.append(
-            {
-                "seq": seq,
-                "id": row.id,
-                "kind": row.kind,
-                "at": row.at,
-                "person": row.person,
-                "body": row.body,
-                "sealed": sealed,
-                "hash": previous,
-            }
-        )
+        values, previous = _row(draft, sealed, seq=seq, previous=previous)
+        rows.append(values)
     return seq, previous, rows
+
+
+def _row(draft: Draft, sealed: bytes | None, *, seq: int, previous: str) -> tuple[dict[str, object], str]:
+    """A chained row as the table wants it, and its hash."""
+    row = Row(seq, draft.id, draft.kind, draft.at, draft.person, draft.body, sealed)
+    newest = row_hash(previous, row)
+    values: dict[str, object] = {
+        "seq": seq,
+        "id": row.id,
+        "kind": row.kind,
+        "at": row.at,
+        "person": row.person,
+        "body": row.body,
+        "sealed": sealed,
+        "hash": newest,
+    }
+    return values, newest
+
+
+def _lock_head(connection: sa.Connection, mac_key: bytes) -> tuple[int, str]:
+    """Seq and hash of the newest row. INVARIANT: the head row is locked before anything else is read."""
+    head = connection.execute(_HEAD).one_or_none()
+    if head is None:
+        raise LedgerBrokenError(0, "head removed")
+    if not is_genuine_head(mac_key, seq=head.seq, row_hash=head.hash, mac=head.mac):
+        raise LedgerBrokenError(head.seq, "head forged, or another secret")
+    return head.seq, head.hash
 
 
 def _person_keys(connection: sa.Connection, drafts: Iterable[Draft]) -> dict[str, bytes]:
@@ -108,10 +179,23 @@ def _person_keys(connection: sa.Connection, drafts: Iterable[Draft]) -> dict[str
     Read anew in every transaction: a key that another process destroyed must never seal again.
     """
     persons = tuple(dict.fromkeys(draft.person for draft in drafts if draft.sealed is not None))
-    keys: dict[str, bytes] = {}
-    for some in _portions(persons):
-        keys.update((row.person, row.key) for row in connection.execute(_KEYS, {"persons": some}))
+    keys = look_up_keys(connection, persons)
     made = {person: new_person_key() for person in persons if person not in keys}
+    if made:
+        connection.execute(_ADD_KEYS, [{"person": person, "key": key} for person, key in made.items()])
+    return keys | made
+
+
+def _keys_in_force(connection: sa.Connection, fresh: Sequence[Prepared]) -> dict[str, bytes]:
+    """The keys of these drafts' persons as they are now: one may have been made, or destroyed, meanwhile."""
+    offered = {one.draft.person: one for one in fresh if one.draft.sealed is not None}
+    keys = look_up_keys(connection, tuple(offered))
+    made = {}
+    for person, prepared in offered.items():
+        if person not in keys:
+            # A key that was read and is gone was destroyed; it must never seal again.
+            ours = prepared.key if prepared.key_is_new else None
+            made[person] = ours or new_person_key()
     if made:
         connection.execute(_ADD_KEYS, [{"person": person, "key": key} for person, key in made.items()])
     return keys | made

@@ -56,9 +56,7 @@ def connect_database(url: str, *, create: bool, lock_wait_s: float, any_bytes: b
     try:
         parsed = sa.make_url(url)
     except sa.exc.ArgumentError as exc:
-        raise StartupError(
-            "`ledger.url` is not a database URL, write `sqlite:///path` or `postgresql://…`"
-        ) from exc
+        raise StartupError("`ledger.url` is not a database URL, write `sqlite:///path` or `postgresql://…`") from exc
     name = parsed.render_as_string(hide_password=True)
     match parsed.get_backend_name():
         case "sqlite":
@@ -74,9 +72,7 @@ def connect_database(url: str, *, create: bool, lock_wait_s: float, any_bytes: b
 def _sqlite_file(url: sa.URL, name: str, *, create: bool) -> Path:
     """The file of a SQLite URL, made when asked; readable by its owner only, since it holds personal data."""
     if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
-        raise StartupError(
-            f"ledger `{name}` names no file, evidence must outlive the process: write `sqlite:///path`"
-        )
+        raise StartupError(f"ledger `{name}` names no file, evidence must outlive the process: write `sqlite:///path`")
     path = Path(url.database).absolute()
     try:
         if create:
@@ -94,9 +90,7 @@ def _sqlite_engine(path: Path, *, lock_wait_s: float, any_bytes: bool) -> sa.Eng
     uri = f"file:{quote(str(path))}?mode=rw"
 
     def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            uri, uri=True, timeout=lock_wait_s, isolation_level=None, check_same_thread=False
-        )
+        connection = sqlite3.connect(uri, uri=True, timeout=lock_wait_s, isolation_level=None, check_same_thread=False)
         if any_bytes:
             connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
         # FULL: a commit is on disk before it returns; NORMAL loses the last ones with the power.
@@ -122,9 +116,7 @@ def _postgresql_engine(url: sa.URL, *, lock_wait_s: float) -> sa.Engine:
             },
         )
     except ImportError as exc:
-        raise StartupError(
-            "`ledger.url` needs PostgreSQL's driver: pip install 'ringfence[postgresql]'"
-        ) from exc
+        raise StartupError("`ledger.url` needs PostgreSQL's driver: pip install 'ringfence[postgresql]'") from exc
 
     def on_connect(connection: Any, _record: object) -> None:
         connection.autocommit = True
@@ -238,9 +230,7 @@ def translated_at_start(database: Database) -> Iterator[None]:
         if _is_locked(exc):
             raise LedgerUnavailableError(f"ledger `{name}` is locked by another process") from exc
         if code.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
-            raise LedgerUnavailableError(
-                f"ledger `{name}` cannot be written: {describe(database, exc)}"
-            ) from exc
+            raise LedgerUnavailableError(f"ledger `{name}` cannot be written: {describe(database, exc)}") from exc
         if code in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
             raise StartupError(f"`{name}` is not a ledger: {plain(exc)}") from exc
         if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):

@@ -53,9 +53,7 @@ def _write_ahead(database: Database) -> None:
                 mode = connection.exec_driver_sql("PRAGMA journal_mode=WAL").scalar_one()
         except sa.exc.OperationalError as exc:
             # SQLite does not wait by itself while another process makes the same switch.
-            busy = (
-                isinstance(exc.orig, sqlite3.OperationalError) and exc.orig.sqlite_errorname == "SQLITE_BUSY"
-            )
+            busy = isinstance(exc.orig, sqlite3.OperationalError) and exc.orig.sqlite_errorname == "SQLITE_BUSY"
             if not busy or time.monotonic() >= deadline:
                 raise
             time.sleep(0.01)
@@ -65,14 +63,10 @@ def _write_ahead(database: Database) -> None:
         raise StartupError(f"ledger `{database.name}` cannot have a write-ahead log there, use a local disk")
 
 
-def _create(
-    database: Database, connection: sa.Connection, *, present: set[str], create: bool, mac_key: bytes
-) -> None:
+def _create(database: Database, connection: sa.Connection, *, present: set[str], create: bool, mac_key: bytes) -> None:
     strangers = present if database.path is not None else present & set(tables.metadata.tables)
     if strangers:
-        raise StartupError(
-            f"`{database.name}` is a database but not a ledger: it has a table `{min(strangers)}`"
-        )
+        raise StartupError(f"`{database.name}` is a database but not a ledger: it has a table `{min(strangers)}`")
     if not create:
         raise StartupError(f"`{database.name}` is an empty database, not a ledger")
     tables.metadata.create_all(connection)
@@ -90,15 +84,11 @@ def check_version(database: Database, connection: sa.Connection) -> None:
     version = connection.execute(sa.select(sa.func.max(tables.schema_version.c.version))).scalar()
     if version != tables.SCHEMA_VERSION:
         ours = tables.SCHEMA_VERSION
-        raise StartupError(
-            f"ledger `{database.name}` has schema {version}, this ringfence knows {ours}: update it"
-        )
+        raise StartupError(f"ledger `{database.name}` has schema {version}, this ringfence knows {ours}: update it")
 
 
 def _check_secret(database: Database, connection: sa.Connection, mac_key: bytes) -> None:
-    row = connection.execute(
-        sa.select(tables.head.c.seq, tables.head.c.hash, tables.head.c.mac)
-    ).one_or_none()
+    row = connection.execute(sa.select(tables.head.c.seq, tables.head.c.hash, tables.head.c.mac)).one_or_none()
     if row is None or not is_genuine_head(mac_key, seq=row.seq, row_hash=row.hash, mac=row.mac):
         raise StartupError(
             f"ledger `{database.name}` was not sealed with this secret: either it was written with another"

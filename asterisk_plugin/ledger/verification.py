@@ -149,12 +149,8 @@ def _walk(database: Database, *, after: int, last: int) -> Iterator[tuple[Row, b
 
 def _check_head(snapshot: _Snapshot, mac_key: bytes, *, seq: int, newest: str) -> None:
     """Compare what was walked with the head."""
-    if not is_genuine_head(
-        mac_key, seq=snapshot.head_seq, row_hash=snapshot.head_hash, mac=snapshot.head_mac
-    ):
-        raise LedgerBrokenError(
-            snapshot.head_seq, "head forged, or the secret is not the one it was sealed with"
-        )
+    if not is_genuine_head(mac_key, seq=snapshot.head_seq, row_hash=snapshot.head_hash, mac=snapshot.head_mac):
+        raise LedgerBrokenError(snapshot.head_seq, "head forged, or the secret is not the one it was sealed with")
     if seq < snapshot.head_seq:
         raise LedgerBrokenError(seq + 1, f"tail cut: rows {seq + 1} to {snapshot.head_seq} are gone")
     if seq > snapshot.head_seq:

@@ -90,7 +90,7 @@ def _resolve(start: KeyPath, keys: list[str], tables_of_array: dict[KeyPath, int
     for key in keys:
         path = (*path, key)
         if path in tables_of_array:
-            pass
+            path = (*path, tables_of_array[path])
     return path
 
 

@@ -209,6 +209,20 @@ class ServiceProcess:
             while ((await self.ready())[0] == 200) is not ready:  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(0.02)
 
+    def decisions(self) -> int:
+        """How many attempts it has decided, by its log."""
+        return self.log.read_text(errors="replace").count(" INFO ringfence attempt id=")
+
+    async def until_decisions(self, count: int, timeout_s: float = 10) -> None:
+        """Wait until it has decided so many attempts.
+
+        Raises:
+            TimeoutError: It has not.
+        """
+        async with asyncio.timeout(timeout_s):
+            while self.decisions() < count:  # noqa: ASYNC110 - a log line is no event
+                await asyncio.sleep(0.02)
+
     def log_tail(self, lines: int = 60) -> str:
         """The end of what it printed."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""

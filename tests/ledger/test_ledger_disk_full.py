@@ -15,6 +15,9 @@ from ledger_lab import SECRET, ask, make_event, start_child, until
 
 from asterisk_plugin.errors import LedgerUnavailableError
 from asterisk_plugin.ledger import LedgerLimits, open_ledger, verify
+from asterisk_plugin.ledger.appending import append_drafts
+from asterisk_plugin.ledger.chain import head_key
+from asterisk_plugin.ledger.database import begin_write, connect_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,23 +95,20 @@ async def test_a_full_disk_is_told_at_once_and_heals_with_nothing_lost_or_double
     assert verify(url, SECRET).rows == len(submitted)
 
 
-async def test_a_disk_that_is_still_full_is_not_taken_for_healed_when_nothing_waits(small_disk: Path) -> None:
-    """Without anything to write, the probe writes all the same."""
-    ledger = open_ledger(f"sqlite:///{small_disk}/ledger.db", secret=SECRET)
-    await ledger.start()
-    neighbour = sqlite3.connect(small_disk / "ledger.db")
-    neighbour.execute("SELECT * FROM head").fetchall()
-    ballast = fill(small_disk)
-    with pytest.raises(LedgerUnavailableError, match="full"):
-        await ledger.append([make_event()], timeout_s=0.05)
-    assert ledger.status.waiting == 0
-    failed = ledger.status.retries
-    await until(lambda: ledger.healthy or ledger.status.retries >= failed + 2)
-    assert not ledger.healthy
-    ballast.unlink()
-    await until(lambda: ledger.healthy)
-    await ledger.close()
-    neighbour.close()
+def test_the_probe_of_a_disk_writes_although_there_is_nothing_to_append(sqlite_url: str) -> None:
+    """A probe that wrote nothing would succeed on a full disk, and the next event would be accepted."""
+    open_ledger(sqlite_url, secret=SECRET)
+    onlooker = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))
+    version = onlooker.execute("PRAGMA data_version").fetchone()
+    database = connect_database(sqlite_url, create=False, lock_wait_s=1)
+    with database.engine.connect() as connection:
+        begin_write(database, connection)
+        assert append_drafts(connection, [], mac_key=head_key(SECRET)) == {}
+        connection.commit()
+    database.engine.dispose()
+    assert onlooker.execute("PRAGMA data_version").fetchone() != version
+    onlooker.close()
+    assert verify(sqlite_url, SECRET).rows == 0
 
 
 def test_opening_on_a_full_disk_is_one_clear_line(small_disk: Path) -> None:

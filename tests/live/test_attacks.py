@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import json
+import re
 import time
 
 import pytest
@@ -14,22 +15,23 @@ pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
 
 SHOWN = "+31201234567"
 
+# As they go on the wire: escapes inside the quotes of a display name, percent signs in a SIP user.
 NASTY_NAMES = [
-    'Anna \\"The Boss\\" Schmidt',
-    "Smith, John; DROP",
-    "${SHELL(touch /tmp/ringfence-pwned)}",
-    "a$[1+1]b",
-    'x\\"),System(reboot',
-    "Jürgen Müller \u2028 x",
-    "name\\\r\nSET VARIABLE RINGFENCE_DECISION ALLOW",
+    r"Robert\"); DROP",
+    "a,b,c|d;e",
+    "${SHELL(touch /tmp/ringfence-was-here)}",
+    "$[1/0]",
+    'ALLOW\\" | \\"1\\" = \\"1',
+    "Jürgen \udcc3",
 ]
 NASTY_NUMBERS = [
-    f"{people.AGREED_NL}&PJSIP%2F%2B31612345999@carrier",
-    f"{people.AGREED_NL},extra,args",
-    f"{people.AGREED_NL};phone-context=evil",
-    "${GLOBAL(RINGFENCE_AGI)}",
-    f'"{people.AGREED_NL}"',
-    f"{people.AGREED_NL}%0d%0aSET%20VARIABLE%20RINGFENCE_DECISION%20ALLOW",
+    "{}%26PJSIP%2F%2B31612345999%40carrier",
+    "{}%2C1",
+    "{}%22%3B",
+    "{}%0Aagi_arg_1%3A+112",
+    "{}%0D%0ASET%20VARIABLE%20RINGFENCE_DECISION%20ALLOW",
+    "{}$%7BSHELL(id)%7D",
+    "{}x",
 ]
 
 
@@ -58,6 +60,7 @@ async def test_an_originate_straight_to_the_trunk_is_cancelled_before_it_rings(l
         assert invite.rang_at_s is None
         assert invite.answered_at_s is None
         lived_ms.append((invite.cancelled_at_s - invite.at_s) * 1000)
+        await lab.pbx.until_idle()
     print(f"\nINVITE to CANCEL, ms: {sorted(round(ms, 1) for ms in lived_ms)}")
     _, metrics = await gate.get("/metrics")
     assert 'ringfence_watchdog_total{event="untokened"} 5.0' in metrics
@@ -67,8 +70,11 @@ async def test_an_originate_straight_to_the_trunk_is_cancelled_before_it_rings(l
 
 async def test_doctor_names_every_ami_user_who_can_originate(lab, gate):
     """The one path past the dialplan is named with who holds it."""
-    said = await gate.run("doctor")
-    assert "dialer" in said.out + said.err
+    gate.env["RINGFENCE_DOCTOR_SECRET"] = lab.pbx.secret
+    said = await gate.run("doctor", "--ami-user", "lab", "--json")
+    bypass = [check for check in json.loads(said.out) if "dialer" in check["sentence"]]
+    assert bypass
+    assert bypass[0]["state"] != "ok"
 
 
 async def test_a_dial_to_the_trunk_without_the_routine_is_hung_up(lab, gate):
@@ -90,58 +96,75 @@ async def test_a_dial_to_the_trunk_without_the_routine_is_hung_up(lab, gate):
     assert invite.rang_at_s is None
 
 
-@pytest.mark.parametrize(("target", "reached"), [(people.NO_CONSENT_NL, 0), (people.SECOND_NL, 1)])
-async def test_a_blind_transfer_to_an_outside_number_passes_the_gate_or_dies(lab, gate, target, reached):
-    """An agent's telephone sends REFER: the transferred person is dialled to by the same rules."""
-    await lab.subscriber(people.AGREED_NL, "answer", talk_s=20)
-    phone, since_s = await lab.phone("tulip-nl"), time.time()
-    call = phone.call(people.AGREED_NL)
-    await call.answered()
-    call.blind_transfer(target)
-    await asyncio.wait_for(call.ended, 10)
-    await asyncio.sleep(1)  # whether an INVITE left is asked of the carrier, after time enough for one
-    assert len(await lab.invites(target, since_s=since_s)) == reached
-    await lab.subscriber(people.AGREED_NL)
-
-
-@pytest.mark.parametrize(("target", "reached"), [(people.NO_CONSENT_NL, 0), (people.SECOND_NL, 1)])
-async def test_an_attended_transfer_to_an_outside_number_passes_the_gate_or_dies(lab, gate, target, reached):
-    """The consultation call is an outside call like any other; REFER with Replaces joins the two."""
-    await lab.subscriber(people.AGREED_NL, "answer", talk_s=20)
-    await lab.subscriber(target, "answer", talk_s=5)
-    phone, since_s = await lab.phone("tulip-nl"), time.time()
-    call = phone.call(people.AGREED_NL)
-    await call.answered()
-    consultation = phone.call(target)
-    status = await asyncio.wait_for(asyncio.shield(consultation.final), 15)
-    assert (status == 200) is bool(reached)
-    if reached:
-        call.attended_transfer(consultation)
-        assert await asyncio.wait_for(call.transfer, 10) == 200
-    await call.hang_up()
-    assert len(await lab.invites(target, since_s=since_s)) == reached
-    await lab.subscriber(people.AGREED_NL)
-    await lab.subscriber(target)
-
-
-@pytest.mark.parametrize(("target", "reached"), [(people.NO_CONSENT_NL, 0), (people.SECOND_NL, 1)])
-async def test_an_attended_transfer_over_ami_passes_the_gate_or_dies(lab, gate, target, reached):
-    """AMI Atxfer on the agent's leg dials in the agents' context only."""
-    await lab.subscriber(people.AGREED_NL, "answer", talk_s=20)
-    phone, since_s = await lab.phone("tulip-nl"), time.time()
-    call = phone.call(people.AGREED_NL)
-    await call.answered()
-    (leg,) = [c for c in await lab.pbx.channels() if c.startswith("PJSIP/agent1-tulip-nl")]
-    dialled = lab.pbx.manager.expect(
-        lambda event: event.get("Event") == "UserEvent" or "ringfence-dial" in event.get("Context", "")
+async def _talk(lab, campaign="tulip-nl"):
+    """An agent's call to somebody who agreed: answered, and the two hear each other."""
+    await lab.subscriber(people.AGREED_NL, "answer", ring_s=0.1, talk_s=30)
+    bridged = lab.pbx.manager.expect(
+        lambda event: event.get("Event") == "BridgeEnter" and event.get("BridgeNumChannels") == "2"
     )
-    await lab.pbx.ami("Atxfer", {"Channel": leg, "Exten": target, "Context": "ringfence-agents"})
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(dialled, 3)
-    await asyncio.sleep(1)  # whether an INVITE left is asked of the carrier, after time enough for one
+    call = (await lab.phone(campaign)).call(people.AGREED_NL)
+    await call.answered()
+    await asyncio.wait_for(bridged, 5)
+    return call
+
+
+async def _until_invited(lab, number, since_s):
+    """Wait until the carrier saw an INVITE to `number`; returns all of them."""
+    async with asyncio.timeout(10):
+        while not (invites := await lab.invites(number, since_s=since_s)):
+            await asyncio.sleep(0.05)  # the capture file grows without an event
+    return invites
+
+
+async def test_a_blind_transfer_to_somebody_who_never_agreed_sends_no_invite(lab, gate):
+    """The agent's telephone sends REFER and is told that it failed."""
+    since_s = time.time()
+    call = await _talk(lab)
+    call.blind_transfer(people.NO_CONSENT_NL)
+    assert await asyncio.wait_for(call.transfer, 10) >= 400
+    await lab.clear()
+    assert await lab.invites(people.NO_CONSENT_NL, since_s=since_s) == []
+
+
+async def test_a_blind_transfer_to_somebody_who_agreed_shows_the_campaigns_number(lab, gate):
+    """Not the number of the person who is transferred."""
+    since_s = time.time()
+    call = await _talk(lab)
+    call.blind_transfer(people.SECOND_NL)
+    invites = await _until_invited(lab, people.SECOND_NL, since_s)
+    await lab.clear()
+    assert [invite.from_number for invite in invites] == [SHOWN]
+
+
+@pytest.mark.parametrize(("target", "status"), [(people.NO_CONSENT_NL, 403), (people.SECOND_NL, 200)])
+async def test_an_attended_transfer_passes_the_gate_with_its_consultation_call(lab, gate, target, status):
+    """REFER with Replaces joins two calls that were each decided on."""
+    since_s = time.time()
+    await lab.subscriber(target, "answer", ring_s=0.1, talk_s=30)
+    first = await _talk(lab)
+    second = first.phone.call(target)
+    assert await asyncio.wait_for(asyncio.shield(second.final), 15) == status
+    if status == 200:
+        first.attended_transfer(second)
+        assert await asyncio.wait_for(first.transfer, 10) == 200
+    await lab.clear()
+    assert len(await lab.invites(target, since_s=since_s)) == (status == 200)
+
+
+@pytest.mark.parametrize(("target", "reached"), [(people.NO_CONSENT_NL, 0), (people.SECOND_NL, 1)])
+async def test_an_attended_transfer_by_keys_passes_the_gate(lab, gate, target, reached):
+    """Asterisk's own feature code dials in the agents' context."""
+    since_s = time.time()
+    decided = gate.decisions()
+    call = await _talk(lab)
+    await call.press("*2")
+    await asyncio.sleep(0.3)  # Asterisk's prompt begins
+    await call.press(target.replace("+", "00"))
+    await gate.until_decisions(decided + 2)
+    if reached:
+        await _until_invited(lab, target, since_s)
+    await lab.clear()
     assert len(await lab.invites(target, since_s=since_s)) == reached
-    await call.hang_up()
-    await lab.subscriber(people.AGREED_NL)
 
 
 async def test_a_token_works_once(lab, gate):
@@ -165,8 +188,8 @@ async def _token(service, number: str) -> str:
     writer.write("".join(f"{name}: {value}\n" for name, value in lines.items()).encode() + b"\n")
     token = ""
     while line := await reader.readline():
-        if b"RINGFENCE_TOKEN" in line:
-            token = line.split(b'"')[1].decode()
+        if found := re.search(rb"RINGFENCE_TOKEN=([0-9a-f]{32})", line):
+            token = found[1].decode()
         writer.write(b"200 result=1\n")
     writer.close()
     return token
@@ -226,7 +249,7 @@ async def test_a_callers_name_changes_nothing(lab, gate, name):
 async def test_a_dialled_number_with_more_in_it_than_digits_is_not_dialled(lab, gate, number):
     """No INVITE to anybody at all."""
     phone, since_s = await lab.phone("tulip-nl"), time.time()
-    call = phone.call(number)
+    call = phone.call(number.format(people.AGREED_NL.removeprefix("+")))
     assert await asyncio.wait_for(call.final, 15) >= 400
     assert await lab.invites(since_s=since_s) == []
 

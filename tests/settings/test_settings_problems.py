@@ -81,7 +81,7 @@ def test_a_mistake_in_the_campaigns_is_explained(tmp_path, before, after, key, f
 @pytest.mark.parametrize(
     ("more", "key", "allowed"),
     [
-        ('starts_on = 2026-02-01\nends_on = 2026-01-31', "campaign[0].ends_on", "must not be before starts_on"),
+        ("starts_on = 2026-02-01\nends_on = 2026-01-31", "campaign[0].ends_on", "must not be before starts_on"),
         ('starts_on = "soon"', "campaign[0].starts_on", "a date such as 2026-07-01"),
         ("starts_on = 2026-01-01T00:00:00", "campaign[0].starts_on", "a date such as 2026-07-01"),
         ('presumed_interest = "they may like it"', "campaign[0].presumed_interest", "only of companies"),

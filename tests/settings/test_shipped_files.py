@@ -9,7 +9,7 @@ import pytest
 from asterisk_plugin.settings.explain import check_shape
 from asterisk_plugin.settings.files import ConfigFile, read_config_file, shipped
 from asterisk_plugin.settings.service import AsteriskSettings, RingfenceFile
-from asterisk_plugin.settings.site import CampaignsFile, CampaignEntry, CallerIdEntry, PrincipalEntry
+from asterisk_plugin.settings.site import CallerIdEntry, CampaignEntry, CampaignsFile, PrincipalEntry
 
 TEXT = shipped("config", "ringfence.toml").read_text()
 SECTIONS = {name: field.annotation for name, field in RingfenceFile.model_fields.items() if name != "asterisk"}
@@ -47,8 +47,10 @@ def test_every_setting_of_an_asterisk_is_there():
 
 @pytest.mark.parametrize(
     ("text", "header", "model"),
-    [*((TEXT, f"[{name}]", model) for name, model in SECTIONS.items())]
-    + [(asterisk_example(), "[[asterisk]]", AsteriskSettings)],
+    [
+        *((TEXT, f"[{name}]", model) for name, model in SECTIONS.items()),
+        (asterisk_example(), "[[asterisk]]", AsteriskSettings),
+    ],
 )
 def test_the_line_above_each_setting_is_its_description(text, header, model):
     """Comment and model cannot drift apart."""

@@ -39,6 +39,8 @@ x = 2
 
 [a.b.c]
 d = {}
+odd = """a""""  # "]
+z = 1
 '''
 
 
@@ -59,6 +61,7 @@ d = {}
         (("array", 1, "name"), 22),
         (("array", 1, "nested", 1, "x"), 26),
         (("a", "b", "c", "d"), 29),
+        (("a", "b", "c", "z"), 31),
     ],
 )
 def test_a_key_is_found_on_its_line(path, line):
