@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from asterisk_plugin.agi.server import AgiServer
 from asterisk_plugin.callflow.gate import Gate, Observer, utc_now
-from asterisk_plugin.callflow.outbound import attempt, warm_up
+from asterisk_plugin.callflow.outbound import attempt, finish_releases, warm_up
 from asterisk_plugin.callflow.outcome import outcome
 from asterisk_plugin.callflow.trunk import trunk
 from asterisk_plugin.core.engine import longest_window_s
@@ -50,7 +50,8 @@ class Node:
     gate: Gate
 
     async def close(self) -> None:
-        """Write what waits, then let go of store and ledger."""
+        """Give back what is to be given back, write what waits, then let go of store and ledger."""
+        await finish_releases()
         await self.store.close()
         await self.ledger.close()
 

@@ -106,7 +106,7 @@ class LookUp:
 class Redemption(enum.StrEnum):
     """What came of a token on the trunk leg."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - what came of a token, not one
     UNKNOWN = "unknown"  # never issued for this number, used before, or too late
     WRONG_CALLER_ID = "wrong-caller-id"
     OBJECTION = "objection"  # entered between verdict and dial

@@ -35,6 +35,7 @@ from asterisk_plugin.workers import Workers
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Coroutine
     from pathlib import Path
 
     from asterisk_plugin.agi.server import AgiServer
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("ringfence.service")
 
 _PING_PAUSE_S = 0.5
+_RECORD_PAUSE_S = 1.0
 
 
 class Service:
@@ -60,6 +62,7 @@ class Service:
         self._data_dir = DataDir(loaded.data_dir)
         self._registry = CollectorRegistry()
         self.observer = ServiceObserver(self._registry, mask_numbers=self._settings.service.mask_numbers)
+        self.failed = asyncio.Event()
         self._stack = contextlib.AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
         self._store_state = "not asked yet"
@@ -76,21 +79,26 @@ class Service:
         Raises:
             StartupError: The data directory, a port or the ledger cannot be used.
         """
+        started = False
         try:
             await self._start()
-        except BaseException:
-            await self._stack.aclose()
-            raise
+            started = True
+        finally:
+            if not started:
+                await self._stop(drain_s=0)
 
     async def _start(self) -> None:
         self._data_dir.prepare()
         self._stack.callback(self._data_dir.lock().close)
+        # From here on a signal sent to the process id in run.json reaches us.
+        self._run = {**self._data_dir.read_run(), "pid": os.getpid()}
+        self._data_dir.write_run(self._run)
         listener = listen(self._settings.agi)
         self._stack.callback(listener.close)
         store_url = await self._start_store()
-        self._data_dir.write_active(self._loaded.active_texts)
+        self._data_dir.write_active(self._loaded.active_texts, self._loaded.site.version)
         node = await self._start_node(store_url)
-        await self._record_configuration(node)
+        self._spawn(self._record_configuration(node, self._loaded))
         self._projector = Projector(node.ledger, node.store.projection, poll_s=0.2)
         await self._first_projection(self._projector)
         self._spawn(self._projector.run())
@@ -102,7 +110,9 @@ class Service:
 
     async def stop(self) -> None:
         """Stop taking calls, let running sessions end, then stop every part."""
-        drain_s = self._settings.service.drain_s
+        await self._stop(drain_s=self._settings.service.drain_s)
+
+    async def _stop(self, *, drain_s: float) -> None:
         if self._agi is not None:
             await self._agi.stop(drain_s)
         if self._workers is not None:
@@ -128,12 +138,17 @@ class Service:
         self._node = node
         return node
 
-    async def _record_configuration(self, node: Node) -> None:
-        """Write down which rules hold from now on, so that every verdict can be replayed."""
-        try:
-            await node.ledger.append([configuration_event(self._loaded, node.gate.clock())])
-        except LedgerUnavailableError as exc:
-            _log.error("configuration not recorded yet: %s", exc)
+    async def _record_configuration(self, node: Node, loaded: Loaded) -> None:
+        """Write down which rules hold from now on, so that every verdict can be replayed; until it is written."""
+        event = configuration_event(loaded, node.gate.clock())
+        while True:
+            try:
+                await node.ledger.append([event])
+            except LedgerUnavailableError as exc:
+                _log.warning("configuration not recorded yet: %s", exc)
+                await asyncio.sleep(_RECORD_PAUSE_S)
+            else:
+                return
 
     @staticmethod
     async def _first_projection(projector: Projector) -> None:
@@ -149,7 +164,10 @@ class Service:
                 node.gate.passed = set()
             self._agi = await start_agi(node.gate, self._settings.agi, listener, self.observer.agi)
             return
-        self._workers = Workers(self._settings.service.workers, listener, self._data_dir, store_url)
+        # The admin's own store URL may hold a password: a worker reads it from the configuration, because
+        # everybody on this machine can read its command line.
+        embedded_url = "" if self._settings.store.url else store_url
+        self._workers = Workers(self._settings.service.workers, listener, self._data_dir, embedded_url)
         await self._workers.start()
         self._spawn(self._workers.watch())
 
@@ -185,16 +203,23 @@ class Service:
 
     def _write_run(self, listener: socket.socket, store_url: str) -> None:
         self._run |= {
-            "pid": os.getpid(),
             "agi_port": listener.getsockname()[1],
-            "store_url": store_url,
+            "store_url": "" if self._settings.store.url else store_url,
             "site_version": self._loaded.site.version,
             "reload": {"at": time.time(), "ok": True, "problems": []},
         }
         self._data_dir.write_run(self._run)
 
-    def _spawn(self, work: Any) -> None:
-        self._tasks.append(asyncio.get_running_loop().create_task(work))
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.append(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A part that ends by an error takes the service with it: half a service looks ready and is not."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.critical("a part of the service failed, stopping", exc_info=error)
+            self.failed.set()
 
     async def _watch_store(self, node: Node) -> None:
         """Keep the store's state for `/readyz`."""
@@ -227,26 +252,30 @@ class Service:
         try:
             loaded = load(self._config, data_dir=self._data_dir.path)
             _refuse_restart_changes(self._settings, loaded)
+            self._data_dir.write_active(loaded.active_texts, loaded.site.version)
         except RingfenceError as exc:
             problems = [str(p) for p in exc.problems] if isinstance(exc, ConfigError) else [str(exc)]
             _log.error("reload refused, the old rules stay: %s", "; ".join(problems))
-            self._run["reload"] = {"at": time.time(), "ok": False, "problems": problems}
-            self._data_dir.write_run(self._run)
+            self._tell_reload(ok=False, problems=problems)
             return
         self._loaded, self._settings = loaded, loaded.service
-        self._data_dir.write_active(loaded.active_texts)
         apply_gate_settings(self._node.gate, loaded.service)
         self._node.gate.site = loaded.site
         self._node.store.keep_attempts_s = longest_window_s(loaded.site)
         if self._workers is not None:
             self._workers.reload()
-        await self._record_configuration(self._node)
+        self._spawn(self._record_configuration(self._node, loaded))
         _log.info("reload: configuration %s is in force", loaded.site.version)
-        self._run |= {
-            "site_version": loaded.site.version,
-            "reload": {"at": time.time(), "ok": True, "problems": []},
-        }
-        self._data_dir.write_run(self._run)
+        self._run["site_version"] = loaded.site.version
+        self._tell_reload(ok=True, problems=[])
+
+    def _tell_reload(self, *, ok: bool, problems: list[str]) -> None:
+        """Say in run.json what came of a reload; a disk that is full must not end the service."""
+        self._run["reload"] = {"at": time.time(), "ok": ok, "problems": problems}
+        try:
+            self._data_dir.write_run(self._run)
+        except OSError as exc:
+            _log.error("run.json cannot be written: %s", exc)
 
 
 def _refuse_restart_changes(now: Any, loaded: Loaded) -> None:

@@ -32,7 +32,7 @@ class Workers:
         count: How many.
         listener: The bound FastAGI socket.
         data_dir: Where a worker finds its configuration.
-        store_url: Where a worker finds the store.
+        store_url: Where the embedded store listens; empty when the configuration names another store.
     """
 
     def __init__(self, count: int, listener: socket.socket, data_dir: DataDir, store_url: str) -> None:

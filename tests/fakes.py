@@ -51,9 +51,7 @@ class FakeStore:
         reserved = query.reserve and not reached and not self.records.objections
         return replace(self.records, attempts=attempts, reserved=reserved)
 
-    async def release(
-        self, *, person: str, principal: str, campaign: str, attempt_id: str, token: str
-    ) -> None:
+    async def release(self, *, person: str, principal: str, campaign: str, attempt_id: str, token: str) -> None:
         await self._fail()
         self.released.append(attempt_id)
 
@@ -108,9 +106,7 @@ class RecordingObserver:
         self.outcomes: list[str] = []
         self.faults: list[tuple[str, Exception]] = []
 
-    def attempt(
-        self, verdict: Verdict, *, number: str, campaign: str, attempt_id: str, duration_s: float
-    ) -> None:
+    def attempt(self, verdict: Verdict, *, number: str, campaign: str, attempt_id: str, duration_s: float) -> None:
         self.verdicts.append(verdict)
 
     def trunk(self, result: str, *, number: str, channel: str, duration_s: float) -> None:
@@ -142,9 +138,7 @@ class ScriptedChannel:
 
 def attempt_channel(number: str, campaign: str, *, caller: str = "1001", pres: int = 0) -> ScriptedChannel:
     """A channel that asks for one attempt."""
-    return ScriptedChannel(
-        AgiRequest("attempt", (number, campaign, "agent1"), caller_number=caller, calling_pres=pres)
-    )
+    return ScriptedChannel(AgiRequest("attempt", (number, campaign, "agent1"), caller_number=caller, calling_pres=pres))
 
 
 def make_gate(store: FakeStore | None = None, ledger: FakeLedger | None = None) -> Gate:

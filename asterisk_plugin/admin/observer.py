@@ -39,9 +39,7 @@ class ServiceObserver:
 
     def __init__(self, registry: CollectorRegistry, *, mask_numbers: bool = True) -> None:
         self._mask_numbers = mask_numbers
-        self._decisions = Counter(
-            "ringfence_decisions", "Attempts decided", ["decision", "reason"], registry=registry
-        )
+        self._decisions = Counter("ringfence_decisions", "Attempts decided", ["decision", "reason"], registry=registry)
         self._decision_s = Histogram(
             "ringfence_decision_seconds",
             "Time from the request to the answered decision",
@@ -50,20 +48,14 @@ class ServiceObserver:
         )
         self._trunk = Counter("ringfence_trunk_legs", "Trunk legs judged", ["result"], registry=registry)
         self._outcomes = Counter("ringfence_outcomes", "Attempts ended", ["dial_status"], registry=registry)
-        self._sessions = Counter(
-            "ringfence_agi_sessions", "FastAGI connections", ["event"], registry=registry
-        )
+        self._sessions = Counter("ringfence_agi_sessions", "FastAGI connections", ["event"], registry=registry)
         self._faults = Counter("ringfence_faults", "Faults of our own", ["where"], registry=registry)
-        self._watchdog = Counter(
-            "ringfence_watchdog", "What the AMI watchdog saw", ["event"], registry=registry
-        )
+        self._watchdog = Counter("ringfence_watchdog", "What the AMI watchdog saw", ["event"], registry=registry)
 
     def _number(self, number: str) -> str:
         return masked(number) if self._mask_numbers else number
 
-    def attempt(
-        self, verdict: Verdict, *, number: str, campaign: str, attempt_id: str, duration_s: float
-    ) -> None:
+    def attempt(self, verdict: Verdict, *, number: str, campaign: str, attempt_id: str, duration_s: float) -> None:
         """One attempt was decided."""
         self._decisions.labels(verdict.decision.name, verdict.reason).inc()
         self._decision_s.observe(duration_s)

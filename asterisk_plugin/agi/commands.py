@@ -138,9 +138,7 @@ def get_full_variable(expression: str) -> bytes:
     """
     command = f'GET FULL VARIABLE "{escaped(expression)}"\n'.encode()
     if len(command) > MAX_COMMAND_BYTES:
-        raise LocalProtocolError(
-            f"an expression takes {len(command)} bytes, at most {MAX_COMMAND_BYTES} are allowed"
-        )
+        raise LocalProtocolError(f"an expression takes {len(command)} bytes, at most {MAX_COMMAND_BYTES} are allowed")
     return command
 
 

@@ -155,8 +155,7 @@ class Session(asyncio.Protocol):
 
     def _header_timed_out(self) -> None:
         self._server.complain(
-            f"{self._peer} sent no request within {self._server.settings.header_timeout_s} s, "
-            "it is disconnected"
+            f"{self._peer} sent no request within {self._server.settings.header_timeout_s} s, it is disconnected"
         )
         self.finish(AgiEvent.TIMEOUT)
         self.abort()

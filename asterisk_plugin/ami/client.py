@@ -96,9 +96,7 @@ class AmiClient:
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
-    async def send_action(
-        self, name: str, fields: Mapping[str, str], timeout_s: float
-    ) -> list[dict[str, str]]:
+    async def send_action(self, name: str, fields: Mapping[str, str], timeout_s: float) -> list[dict[str, str]]:
         """Send one action, at most once: it is never repeated, not even after a reconnect.
 
         Args:

@@ -40,9 +40,7 @@ def _failures(name: str, detail: Mapping[str, str]) -> list[Check]:
         sentence = f"`from_domain = {domain}` says that the caller withholds the number"
         checks.append(Check(name, State.FAIL, sentence, "use your own domain or remove it"))
     if (method := detail.get("RedirectMethod", "")).startswith("uri_pjsip"):
-        sentence = (
-            f"`redirect_method = {method}`: the carrier can send a call to another number, past the gate"
-        )
+        sentence = f"`redirect_method = {method}`: the carrier can send a call to another number, past the gate"
         checks.append(Check(name, State.FAIL, sentence, "redirect_method = user"))
     return checks
 

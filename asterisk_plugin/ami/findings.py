@@ -145,11 +145,7 @@ def judge_contexts(dialplan: Sequence[Fields], needed: Sequence[str]) -> Check:
 def judge_emergency(dialplan: Sequence[Fields], is_emergency: Callable[[str], bool]) -> Check:
     """Whether the service knows every number that the dialplan lets through as an emergency."""
     numbers = sorted(
-        {
-            line["Extension"]
-            for line in dialplan
-            if line.get("Context") == EMERGENCY_CONTEXT and line.get("Extension")
-        }
+        {line["Extension"] for line in dialplan if line.get("Context") == EMERGENCY_CONTEXT and line.get("Extension")}
     )
     unknown = [number for number in numbers if not is_emergency(number)]
     if unknown:

@@ -104,9 +104,7 @@ async def inspect_asterisk(
             else "check host and port, and `enabled = yes` in manager.conf"
         )
         checks.append(Check("AMI", State.FAIL, str(exc), remedy))
-    return Inspected(
-        tuple(replace(check, name=f"{settings.name}: {check.name}") for check in checks), look.system_name
-    )
+    return Inspected(tuple(replace(check, name=f"{settings.name}: {check.name}") for check in checks), look.system_name)
 
 
 async def _with_connection(
@@ -124,9 +122,7 @@ async def _with_connection(
 
 async def _look_as_service(line: Connection, settings: AsteriskSettings, clock: Clock) -> list[Check]:
     """What the service's own user sees."""
-    checks = [
-        Check("AMI", State.OK, f"`{settings.username}` is logged in at {settings.host}:{settings.port}")
-    ]
+    checks = [Check("AMI", State.OK, f"`{settings.username}` is logged in at {settings.host}:{settings.port}")]
     actions = await line.request("ListCommands", {}, ANSWER_TIMEOUT_S)
     checks += findings.judge_own_rights(settings.username, actions[0])
     before = clock()
@@ -228,12 +224,8 @@ class _Look:
         return findings.judge_ari_users(answers.read_ari_users(lines))
 
     async def _modules(self, line: Connection) -> list[Check]:
-        needed = MODULES + (
-            PJSIP_MODULES if any(t.startswith("PJSIP/") for t in self._settings.trunks) else ()
-        )
-        return [
-            findings.judge_modules(answers.read_modules(await self._command(line, "module show")), needed)
-        ]
+        needed = MODULES + (PJSIP_MODULES if any(t.startswith("PJSIP/") for t in self._settings.trunks) else ())
+        return [findings.judge_modules(answers.read_modules(await self._command(line, "module show")), needed)]
 
     async def _sounds(self, line: Connection) -> list[Check]:
         lines = await self._command(line, "core show sounds")

@@ -85,9 +85,7 @@ def replay(sealed: Mapping[str, Any], *, at: dt.datetime, site: Site) -> Verdict
     return decide(facts_from_json(sealed["facts"], site), at)
 
 
-def attempt_event(
-    facts: AttemptFacts, verdict: Verdict, *, attempt_id: str, person: str, at: dt.datetime
-) -> Event:
+def attempt_event(facts: AttemptFacts, verdict: Verdict, *, attempt_id: str, person: str, at: dt.datetime) -> Event:
     """The ledger event of one decided attempt.
 
     Args:

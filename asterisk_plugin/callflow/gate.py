@@ -22,9 +22,7 @@ def utc_now() -> dt.datetime:
 class Observer(Protocol):
     """Who is told what the gate did: metrics and the log. Must not raise and must not wait."""
 
-    def attempt(
-        self, verdict: Verdict, *, number: str, campaign: str, attempt_id: str, duration_s: float
-    ) -> None:
+    def attempt(self, verdict: Verdict, *, number: str, campaign: str, attempt_id: str, duration_s: float) -> None:
         """An attempt was decided and answered."""
         ...
 

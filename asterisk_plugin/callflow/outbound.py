@@ -44,7 +44,7 @@ class Attempt:
     """One decided attempt.
 
     Args:
-        id: 32 hex characters: attempt id, token and event id in one.
+        id: 32 hex characters: attempt id, event id and, for an ALLOW, the token in one.
         facts: What was known.
         verdict: What was decided.
         at: When.
@@ -94,10 +94,11 @@ async def decide_attempt(gate: Gate, request: AgiRequest) -> Attempt:
     except Exception as exc:  # noqa: BLE001 - the boundary: a fault of ours must be answered, not dialled
         gate.observer.fault("attempt", exc)
         verdict = _internal_error(type(exc).__name__)
-    verdict = _record(gate, facts, verdict, attempt_id=attempt_id, now=now)
+    made = _record(gate, Attempt(attempt_id, facts, verdict, now))
+    verdict = made.verdict
     if verdict.decision is not Decision.ALLOW and facts.records is not None and facts.records.reserved:
         _release_later(gate, facts, attempt_id)
-    return Attempt(attempt_id, facts, verdict, now)
+    return made
 
 
 def first_facts(site: Site, request: AgiRequest, now: dt.datetime) -> AttemptFacts:
@@ -141,9 +142,7 @@ async def _decide(
     if not isinstance(facts.called, PhoneNumber) or facts.campaign is None or engine.is_emergency(facts):
         return facts, engine.decide(facts, now)  # nobody to look up, for nobody, or no time to lose
     preview = engine.preview(facts, now)
-    query = look_up_query(
-        gate, facts, reserve=preview.decision is Decision.ALLOW, attempt_id=attempt_id, now=now
-    )
+    query = look_up_query(gate, facts, reserve=preview.decision is Decision.ALLOW, attempt_id=attempt_id, now=now)
     try:
         async with asyncio.timeout(gate.deadline_s):
             records = await gate.store.look_up(query)
@@ -161,9 +160,7 @@ async def _decide(
     return facts, engine.decide(facts, now)
 
 
-def look_up_query(
-    gate: Gate, facts: AttemptFacts, *, reserve: bool, attempt_id: str, now: dt.datetime
-) -> LookUp:
+def look_up_query(gate: Gate, facts: AttemptFacts, *, reserve: bool, attempt_id: str, now: dt.datetime) -> LookUp:
     """The one question a decision asks of the store.
 
     Args:
@@ -206,15 +203,19 @@ def warm_up(site: Site, now: dt.datetime) -> None:
 
 
 def variables(made: Attempt) -> Mapping[str, str]:
-    """The channel variables of the dialplan contract, DECISION last of all."""
+    """The channel variables of the dialplan contract, DECISION last of all.
+
+    An emergency call has its digits as NUMBER and no TOKEN: the trunk leg knows it by the number.
+    """
     verdict, called = made.verdict, made.facts.called
+    emergency = engine.is_emergency(made.facts)
     allowed = verdict.decision is Decision.ALLOW
     number = called.e164 if isinstance(called, PhoneNumber) else ""
     not_before = "" if verdict.not_before is None else str(int(verdict.not_before.timestamp()))
     values = {
-        "RINGFENCE_NUMBER": number,
+        "RINGFENCE_NUMBER": "".join(filter(str.isdigit, made.facts.dialled)) if emergency else number,
         "RINGFENCE_CALLER_ID": verdict.obligations.show_number if allowed else "",
-        "RINGFENCE_TOKEN": made.id,
+        "RINGFENCE_TOKEN": made.id if allowed and not emergency else "",
         "RINGFENCE_RING_S": str(verdict.obligations.ring_max_s),
         "RINGFENCE_REASON": verdict.reason,
         "RINGFENCE_NOT_BEFORE": not_before,
@@ -235,19 +236,31 @@ def _internal_error(kind: str) -> Verdict:
     return engine.with_finding(Verdict(Decision.ALLOW), finding)
 
 
-def _record(
-    gate: Gate, facts: AttemptFacts, verdict: Verdict, *, attempt_id: str, now: dt.datetime
-) -> Verdict:
-    """Hand the evidence to the ledger; a verdict without evidence is not an ALLOW, except for emergencies."""
-    person = gate.tag(facts.called.e164) if isinstance(facts.called, PhoneNumber) else ""
+def _record(gate: Gate, made: Attempt) -> Attempt:
+    """Hand the evidence to the ledger; a verdict without evidence is not an ALLOW, except for emergencies.
+
+    INVARIANT: only an ALLOW is recorded under the id that the store holds as token. The trunk leg waits
+    for an event of that id, so the token of an attempt that was reserved and then denied opens nothing,
+    even when its release failed.
+    """
+    if made.verdict.decision is not Decision.ALLOW:
+        made = replace(made, id=secrets.token_hex(16))
+    called = made.facts.called
+    person = gate.tag(called.e164) if isinstance(called, PhoneNumber) else ""
     try:
-        gate.ledger.submit(attempt_event(facts, verdict, attempt_id=attempt_id, person=person, at=now))
+        gate.ledger.submit(attempt_event(made.facts, made.verdict, attempt_id=made.id, person=person, at=made.at))
     except LedgerUnavailableError as exc:
-        if engine.is_emergency(facts):
-            return verdict
+        if engine.is_emergency(made.facts):
+            return made
         sentence = f"the verdict cannot be written down: {exc}"
-        return engine.with_finding(verdict, Finding(Reason.EVIDENCE_UNAVAILABLE, Decision.DEFER, sentence))
-    return verdict
+        finding = Finding(Reason.EVIDENCE_UNAVAILABLE, Decision.DEFER, sentence)
+        return replace(made, verdict=engine.with_finding(made.verdict, finding))
+    return made
+
+
+async def finish_releases() -> None:
+    """Wait for the releases under way; before the store is closed."""
+    await asyncio.gather(*_releases, return_exceptions=True)
 
 
 def _release_later(gate: Gate, facts: AttemptFacts, attempt_id: str) -> None:

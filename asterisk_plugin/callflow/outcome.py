@@ -41,9 +41,7 @@ async def outcome(gate: Gate, channel: Channel) -> None:
     """
     token, dial_status, cause, answered, *_ = (*channel.request.arguments, "", "", "", "")
     if not _TOKEN.fullmatch(token) or dial_status not in DIAL_STATUSES:
-        gate.observer.fault(
-            "outcome", InputError(f"`{token[:40]}` `{dial_status[:20]}` is no token and dial status")
-        )
+        gate.observer.fault("outcome", InputError(f"`{token[:40]}` `{dial_status[:20]}` is no token and dial status"))
         return
     hangup_cause, answered_s = _whole(cause), _whole(answered)
     body = {
@@ -57,9 +55,7 @@ async def outcome(gate: Gate, channel: Channel) -> None:
         gate.ledger.submit(Event(event_id, EventKind.OUTCOME, gate.clock(), body=body))
     except LedgerUnavailableError as exc:
         gate.observer.fault("outcome", exc)
-    gate.observer.outcome(
-        attempt_id=token, dial_status=dial_status, hangup_cause=hangup_cause, answered_s=answered_s
-    )
+    gate.observer.outcome(attempt_id=token, dial_status=dial_status, hangup_cause=hangup_cause, answered_s=answered_s)
 
 
 def _whole(text: str) -> int:

@@ -13,10 +13,12 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
+from asterisk_plugin.callflow.trunk_legs import dialled_number
 from asterisk_plugin.core import engine
+from asterisk_plugin.core.channels import leg_key, without_number
 from asterisk_plugin.core.number import PhoneNumber, parse_number
 from asterisk_plugin.core.verdict import Reason
-from asterisk_plugin.errors import ChannelError, LedgerUnavailableError, StoreError
+from asterisk_plugin.errors import ChannelHungUp, LedgerUnavailableError, StoreError
 from asterisk_plugin.ports import Event, EventKind, Redeemed, Redemption
 
 if TYPE_CHECKING:
@@ -44,40 +46,41 @@ async def trunk(gate: Gate, channel: Channel) -> None:
         ChannelHungUp: The leg is gone already.
     """
     started_s = time.monotonic()
-    token, dialled, *_ = (*channel.request.arguments, "", "")
-    called = parse_number(dialled, gate.site.home_country)
+    token, argument, *_ = (*channel.request.arguments, "", "")
+    called = parse_number(argument, gate.site.home_country)
     number = called.e164 if isinstance(called, PhoneNumber) else ""
     try:
-        result = await _judge(gate, channel, token=token, number=number)
+        result = await _judge(gate, channel, token=token, argument=argument, number=number)
+    except ChannelHungUp:
+        raise
     except Exception as exc:  # noqa: BLE001 - the boundary: a fault of ours must not let the leg pass
         gate.observer.fault("trunk", exc)
         result = Reason.INTERNAL_ERROR
     if result == Redemption.PASS and gate.passed is not None:
-        gate.passed.add(channel.request.unique_id)
+        gate.passed.add(_key(channel))
     await channel.set_variables({"RINGFENCE_TRUNK": PASS if result == Redemption.PASS else REFUSED})
     gate.observer.trunk(
-        result, number=number, channel=channel.request.channel, duration_s=time.monotonic() - started_s
+        result,
+        number=number,
+        channel=without_number(channel.request.channel),
+        duration_s=time.monotonic() - started_s,
     )
 
 
-async def _judge(gate: Gate, channel: Channel, *, token: str, number: str) -> str:
+async def _judge(gate: Gate, channel: Channel, *, token: str, argument: str, number: str) -> str:
     """`pass`, or why not."""
-    if number and engine.is_emergency_number(number, gate.site):
-        await _mark_passed(gate, channel, must=False)
+    shown, dialled = await _leg(channel)
+    if dialled in ("", argument) and engine.is_emergency_number(argument, gate.site):
+        await _pass_emergency(gate, channel)
         return Redemption.PASS
-    if not number or not _TOKEN.fullmatch(token):
+    if not number or not _TOKEN.fullmatch(token) or not _is_same(dialled, number):
         return _refuse(gate, channel, Redeemed(Redemption.UNKNOWN))
-    shown, dialled_matches = await _leg(channel, number)
-    if not dialled_matches:
-        return _refuse(gate, channel, Redeemed(Redemption.UNKNOWN, attempt_id=token))
     try:
         await gate.ledger.wait_durable(token, gate.evidence_wait_s)
         async with asyncio.timeout(gate.deadline_s):
-            redeemed = await gate.store.redeem(
-                person=gate.tag(number), token=token, shown=shown, now=gate.clock()
-            )
+            redeemed = await gate.store.redeem(person=gate.tag(number), token=token, shown=shown, now=gate.clock())
             if redeemed.result is Redemption.PASS:
-                await _mark_passed(gate, channel, must=True)
+                await gate.store.mark_passed(_key(channel))
                 gate.ledger.submit(_event(gate, channel, redeemed))
                 return Redemption.PASS
     except LedgerUnavailableError:
@@ -87,26 +90,42 @@ async def _judge(gate: Gate, channel: Channel, *, token: str, number: str) -> st
     return _refuse(gate, channel, redeemed)
 
 
-async def _leg(channel: Channel, number: str) -> tuple[str, bool]:
-    """The number this leg will show (empty when hidden), and whether it really dials `number`."""
+async def _leg(channel: Channel) -> tuple[str, str]:
+    """The number this leg will show (empty when hidden), and the one it really dials (empty when unknown).
+
+    Raises:
+        ChannelHungUp: The leg is gone.
+    """
     try:
         shown, presentation, peer = (await channel.evaluate(_LEG)).split("|", 2)
-    except (ChannelError, ValueError):
-        return "", True  # an empty caller ID never equals the token's, so this refuses
+    except ValueError:
+        return "", ""  # an empty caller ID never equals the token's, so this refuses
     if presentation.startswith(("prohib", "unavailable")):
         shown = ""
+    return shown, dialled_number(peer)
+
+
+def _is_same(dialled: str, number: str) -> bool:
+    """Whether a dial string's user is this number: `+4930...`, `4930...` or `004930...`, nothing else.
+
+    A technology whose dial string names no number leaves it empty; then the token alone decides.
+    """
     digits = number.removeprefix("+")
-    # Other channel technologies leave DIALEDPEERNUMBER empty; what it names must be the number.
-    return shown, not peer or digits in re.sub(r"[^0-9]", "", peer)
+    return dialled in ("", f"+{digits}", digits, f"00{digits}")
 
 
-async def _mark_passed(gate: Gate, channel: Channel, *, must: bool) -> None:
-    """Tell every node's watchdog; an emergency call does not depend on it."""
+def _key(channel: Channel) -> str:
+    return leg_key(channel.request.unique_id, channel.request.channel)
+
+
+async def _pass_emergency(gate: Gate, channel: Channel) -> None:
+    """Tell the watchdogs and the ledger as well as can be: an emergency call depends on neither."""
     try:
-        await gate.store.mark_passed(channel.request.unique_id)
-    except StoreError:
-        if must:
-            raise
+        async with asyncio.timeout(gate.deadline_s):
+            await gate.store.mark_passed(_key(channel))
+        gate.ledger.submit(_event(gate, channel, Redeemed(Redemption.PASS)))
+    except (StoreError, LedgerUnavailableError, TimeoutError) as exc:
+        gate.observer.fault("trunk", exc)
 
 
 def _refuse(gate: Gate, channel: Channel, redeemed: Redeemed) -> str:
@@ -124,7 +143,7 @@ def _event(gate: Gate, channel: Channel, redeemed: Redeemed) -> Event:
         "result": redeemed.result.value,
         "campaign": redeemed.campaign,
         "principal": redeemed.principal,
-        "channel": channel.request.channel,
+        "channel": without_number(channel.request.channel),
         "unique_id": channel.request.unique_id,
     }
     return Event(uuid.uuid4().hex, EventKind.TRUNK, gate.clock(), body=body)

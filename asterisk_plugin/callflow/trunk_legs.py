@@ -71,9 +71,7 @@ async def we_dialled(manager: Manager, fields: Mapping[str, str]) -> bool:
 async def _read(manager: Manager, channel: str, variable: str) -> str | None:
     """A channel's value; None when Asterisk does not say."""
     try:
-        answer = await manager.send_action(
-            "Getvar", {"Channel": channel, "Variable": variable}, READ_TIMEOUT_S
-        )
+        answer = await manager.send_action("Getvar", {"Channel": channel, "Variable": variable}, READ_TIMEOUT_S)
     except ManagerError:
         return None
     return answer[0].get("Value", "")
@@ -104,9 +102,7 @@ def untokened(asterisk: str, unique_id: str, leg: Leg, *, lived_ms: int, at: dt.
 class Manager(Protocol):
     """One Asterisk's manager interface."""
 
-    async def send_action(
-        self, name: str, fields: Mapping[str, str], timeout_s: float
-    ) -> Sequence[Mapping[str, str]]:
+    async def send_action(self, name: str, fields: Mapping[str, str], timeout_s: float) -> Sequence[Mapping[str, str]]:
         """Send one action at most once; returns the response, then the events of a list.
 
         Raises:

@@ -17,13 +17,26 @@ from prometheus_client import CollectorRegistry
 from asterisk_plugin.admin.observer import ServiceObserver
 from asterisk_plugin.agi.process import ProcessChannel
 from asterisk_plugin.app import open_node, scripts
+from asterisk_plugin.callflow.gate import Gate, Observer
 from asterisk_plugin.callflow.projector import Projector
 from asterisk_plugin.cli.logs import set_up_logs
-from asterisk_plugin.errors import ChannelHungUp, RingfenceError
+from asterisk_plugin.errors import (
+    ChannelHungUp,
+    LedgerError,
+    LedgerUnavailableError,
+    RingfenceError,
+    StartupError,
+    StoreError,
+    StoreNotReadyError,
+    StoreUnreachableError,
+)
+from asterisk_plugin.ledger.away import AwayLedger
 from asterisk_plugin.settings.data_dir import DataDir
 from asterisk_plugin.settings.load import Loaded, load
+from asterisk_plugin.store.away import AwayStore
 
 if TYPE_CHECKING:
+    from asterisk_plugin.app import Node
     from asterisk_plugin.ports import Channel
 
 _log = logging.getLogger("ringfence.agi")
@@ -45,22 +58,52 @@ async def _answer(channel: Channel) -> None:
     loaded, data_dir = _load()
     observer = ServiceObserver(CollectorRegistry(), mask_numbers=loaded.service.service.mask_numbers)
     store_url = loaded.service.store.url or str(data_dir.read_run().get("store_url", ""))
-    node = await open_node(loaded, data_dir, store_url=store_url, observer=observer)
+    try:
+        node = await open_node(loaded, data_dir, store_url=store_url, observer=observer)
+    except (StartupError, LedgerError) as exc:
+        # Nothing can be looked up or written down; an emergency call passes all the same.
+        observer.fault("start", exc)
+        await _run(channel, _dead_gate(loaded, observer, exc))
+        return
     try:
         if channel.request.script != "outcome":
-            # No service keeps the store in step now: what was recorded since counts too, or nobody is dialled.
-            await Projector(node.ledger, node.store.projection).catch_up()
-        script = scripts(node.gate).get(channel.request.script)
-        if script is None:
-            raise RingfenceError(f"`{channel.request.script[:40]}` is no script; allowed: attempt, trunk, outcome")
-        await script(channel)
+            await _bring_up_to_date(node)
+        await _run(channel, node.gate)
     finally:
         await node.close()
 
 
+async def _run(channel: Channel, gate: Gate) -> None:
+    script = scripts(gate).get(channel.request.script)
+    if script is None:
+        raise RingfenceError(f"`{channel.request.script[:40]}` is no script; allowed: attempt, trunk, outcome")
+    await script(channel)
+
+
+def _dead_gate(loaded: Loaded, observer: Observer, why: Exception) -> Gate:
+    """A gate without store and ledger: it denies or defers everything but emergency calls."""
+    store, ledger = AwayStore(StoreUnreachableError(str(why))), AwayLedger(LedgerUnavailableError(str(why)))
+    return Gate(site=loaded.site, store=store, ledger=ledger, secret=b"", observer=observer)
+
+
+async def _bring_up_to_date(node: Node) -> None:
+    """No service keeps the store in step now: what was recorded since counts too, or nobody is dialled."""
+    try:
+        await Projector(node.ledger, node.store.projection).catch_up()
+    except (StoreError, LedgerError) as exc:
+        node.gate.store = AwayStore(StoreNotReadyError(str(exc)))
+
+
 def _load() -> tuple[Loaded, DataDir]:
-    """The configuration in force, or the shipped one's data directory when none ever was."""
+    """The configuration in force; the shipped one only where nothing was ever in force.
+
+    Raises:
+        StartupError: There is data of a site here, and the configuration it ran with is gone.
+    """
     shipped = load(None)
     data_dir = DataDir(shipped.data_dir)
-    loaded = load(data_dir.active, data_dir=data_dir.path) if data_dir.active.is_dir() else shipped
-    return loaded, data_dir
+    if data_dir.active.is_dir():
+        return load(data_dir.active.resolve(), data_dir=data_dir.path), data_dir
+    if data_dir.is_used:
+        raise StartupError(f"`{data_dir.active}` is missing; start the service once, it writes it")
+    return shipped, data_dir

@@ -42,6 +42,16 @@ class Column:
     required: bool = False
 
 
+def columns_help(columns: tuple[Column, ...]) -> str:
+    """Every column with the other names it may have, for the help of a command."""
+    lines = []
+    for column in columns:
+        note = "required" if column.required else "optional"
+        also = f"; also {', '.join(column.aliases)}" if column.aliases else ""
+        lines.append(f"{column.name} ({note}{also})")
+    return "Columns: " + " · ".join(lines)
+
+
 class Problems:
     """Bad lines: the first ones in words, all of them in number."""
 

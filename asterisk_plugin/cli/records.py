@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from asterisk_plugin.cli.given import given, read_number, read_principal, say
+from asterisk_plugin.cli.import_file import columns_help
+from asterisk_plugin.cli.import_rows import CONSENT_COLUMNS, OBJECTION_COLUMNS, RELATIONSHIP_COLUMNS
 from asterisk_plugin.cli.opened import keys_to_write, ledger_of, put_in_force
 from asterisk_plugin.core.site import EVERYONE, Purpose
 from asterisk_plugin.errors import InputError
@@ -164,7 +166,7 @@ def add_relationship(
     _say_when(why)
 
 
-@objections.command("import")
+@objections.command("import", epilog=columns_help(OBJECTION_COLUMNS))
 def import_objections(
     ctx: typer.Context,
     file: File,
@@ -174,7 +176,7 @@ def import_objections(
     country: Country = "",
 ) -> None:
     """Import objections: every line, or none when one is wrong; a repeated file adds nothing."""
-    from asterisk_plugin.cli.import_rows import OBJECTION_COLUMNS, objection_of
+    from asterisk_plugin.cli.import_rows import objection_of
     from asterisk_plugin.cli.imports import Kind, import_file
 
     loaded = given(ctx).load()
@@ -183,20 +185,20 @@ def import_objections(
     import_file(file, Kind("objections", OBJECTION_COLUMNS, objection_of), desk)
 
 
-@consent.command("import")
+@consent.command("import", epilog=columns_help(CONSENT_COLUMNS))
 def import_consents(ctx: typer.Context, file: File, by: By = "", country: Country = "") -> None:
     """Import consents: every line, or none when one is wrong; a repeated file adds nothing."""
-    from asterisk_plugin.cli.import_rows import CONSENT_COLUMNS, consent_of
+    from asterisk_plugin.cli.import_rows import consent_of
     from asterisk_plugin.cli.imports import Kind, import_file
 
     desk = _desk(given(ctx).load(), country=country, channel="import", by=by, repeatable=True)
     import_file(file, Kind("consents", CONSENT_COLUMNS, consent_of), desk)
 
 
-@relationship.command("import")
+@relationship.command("import", epilog=columns_help(RELATIONSHIP_COLUMNS))
 def import_relationships(ctx: typer.Context, file: File, by: By = "", country: Country = "") -> None:
     """Import customer relationships: every line, or none when one is wrong; a repeated file adds nothing."""
-    from asterisk_plugin.cli.import_rows import RELATIONSHIP_COLUMNS, relationship_of
+    from asterisk_plugin.cli.import_rows import relationship_of
     from asterisk_plugin.cli.imports import Kind, import_file
 
     desk = _desk(given(ctx).load(), country=country, channel="import", by=by, repeatable=True)

@@ -12,12 +12,14 @@ import time
 from typing import TYPE_CHECKING
 
 from asterisk_plugin.cli.logs import set_up_logs
-from asterisk_plugin.errors import ConfigError, StartupError
+from asterisk_plugin.errors import StartupError
 from asterisk_plugin.settings.data_dir import DataDir
 from asterisk_plugin.settings.load import Loaded, load
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from asterisk_plugin.service import Service
 
 _RELOAD_WAIT_S = 10.0
 
@@ -45,22 +47,36 @@ async def _serve(config: Path | None, loaded: Loaded) -> None:
     from asterisk_plugin.service import Service
 
     service = Service(config, loaded)
-    await service.start()
-    stop = asyncio.Event()
+    stop, reload = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    reloads: set[asyncio.Task[None]] = set()
-
-    def reload() -> None:
-        task = loop.create_task(service.reload())
-        reloads.add(task)
-        task.add_done_callback(reloads.discard)
-
+    # Before anything is started: a signal that comes meanwhile is kept, not deadly.
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, reload)
+    loop.add_signal_handler(signal.SIGHUP, reload.set)
+    await service.start()
     logging.getLogger("ringfence.service").info("ready on data directory %s", loaded.data_dir)
-    await stop.wait()
+    reloading = loop.create_task(_reload_when_asked(service, reload))
+    await _first_of(stop, service.failed)
+    reloading.cancel()
     await service.stop()
+    if service.failed.is_set():
+        raise StartupError("a part of the service failed and cannot go on; the log above says which")
+
+
+async def _reload_when_asked(service: Service, asked: asyncio.Event) -> None:
+    """One reload at a time; several signals meanwhile are one more."""
+    while True:
+        await asked.wait()
+        asked.clear()
+        await service.reload()
+
+
+async def _first_of(*events: asyncio.Event) -> None:
+    """Wait until one of them is set."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
 
 
 def _share_metrics(data_dir: Path) -> None:
@@ -97,6 +113,3 @@ def reload(config: Path | None, data_dir: Path) -> None:
     if not result.get("ok"):
         raise StartupError("the service refused, the old rules stay: " + "; ".join(result.get("problems", [])))
     sys.stdout.write(f"configuration {directory.read_run().get('site_version')} is in force\n")
-
-
-__all__ = ["ConfigError", "reload", "serve"]

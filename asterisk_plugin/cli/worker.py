@@ -29,10 +29,11 @@ _log = logging.getLogger("ringfence.worker")
 
 async def run_worker(descriptor: int, data_dir: DataDir, store_url: str) -> None:
     """Answer FastAGI until SIGTERM, or until the service is gone."""
-    loaded = load(data_dir.active, data_dir=data_dir.path)
+    loaded = load(data_dir.active.resolve(), data_dir=data_dir.path)
     set_up_logs(loaded.service.service.log_level)
     observer = ServiceObserver(CollectorRegistry(), mask_numbers=loaded.service.service.mask_numbers)
-    node = await open_node(loaded, data_dir, store_url=store_url, observer=observer)
+    url = store_url or loaded.service.store.url
+    node = await open_node(loaded, data_dir, store_url=url, observer=observer)
     listener = socket.socket(fileno=descriptor)
     listener.setblocking(False)
     server = await start_agi(node.gate, loaded.service.agi, listener, observer.agi)
@@ -57,7 +58,7 @@ def _service_gone(stop: asyncio.Event) -> None:
 def _reload(node: Node, data_dir: DataDir) -> None:
     """Take the configuration that the service just checked and put in force."""
     try:
-        loaded = load(data_dir.active, data_dir=data_dir.path)
+        loaded = load(data_dir.active.resolve(), data_dir=data_dir.path)
     except RingfenceError as exc:
         _log.error("reload refused, the old rules stay: %s", exc)
         return

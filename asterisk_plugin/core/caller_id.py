@@ -122,9 +122,7 @@ def _class_problem(number: PhoneNumber, rule: NumberClass) -> str:
     if number.line_type in rule.forbidden_line_types:
         return f"is a {number.line_type} number, which may not be shown"
     if rule.allowed_line_types and number.line_type not in rule.allowed_line_types:
-        return (
-            f"is a {number.line_type} number; only {', '.join(sorted(rule.allowed_line_types))} may be shown"
-        )
+        return f"is a {number.line_type} number; only {', '.join(sorted(rule.allowed_line_types))} may be shown"
     if number.e164.startswith(rule.forbidden_prefixes):
         return "is of a number range that may not be shown"
     if rule.allowed_prefixes and not number.e164.startswith(rule.allowed_prefixes):
@@ -144,9 +142,7 @@ def _wrong_from_abroad(
             continue
         way = f"the call enters {called.country} from a trunk in {trunk_country}"
         if entry.value.effect is AbroadEffect.HIDDEN:
-            sentence = (
-                f"{way}, where networks hide the domestic caller ID {number.e164}: it arrives as withheld"
-            )
+            sentence = f"{way}, where networks hide the domestic caller ID {number.e164}: it arrives as withheld"
             yield _deny(Reason.CALLER_ID_WITHHELD, sentence, entry.source)
         else:
             sentence = f"{way}, where networks block calls that show the domestic number {number.e164}"

@@ -24,19 +24,13 @@ if TYPE_CHECKING:
 
 __all__ = ["RULES", "LintProblem", "lint", "lint_files"]
 
-_CALLER_TEXT = re.compile(
-    r"\$\{(?:EXTEN|CALLERID|CALLERIDNUM|CALLERIDNAME|ARG\d+|RINGFENCE_DIALLED)\b[^}]*\}"
-)
+_CALLER_TEXT = re.compile(r"\$\{(?:EXTEN|CALLERID|CALLERIDNUM|CALLERIDNAME|ARG\d+|RINGFENCE_DIALLED)\b[^}]*\}")
 _MAKES_SAFE = re.compile(r"\$\{(?:FILTER|LEN)\(")
 _SHELLS = frozenset({"system", "trysystem"})
-_READS_TEXT_AS_CODE = frozenset(
-    {*_SHELLS, "agi", "eagi", "dial", "externalivr", "originate", "exec", "tryexec"}
-)
+_READS_TEXT_AS_CODE = frozenset({*_SHELLS, "agi", "eagi", "dial", "externalivr", "originate", "exec", "tryexec"})
 _MACROS = frozenset({"macro", "macroexclusive", "macroif"})
 _CHECKS = frozenset({"gotoif", "gosubif"})
-_TRUNK_LINE = re.compile(
-    r"[A-Za-z0-9]+/[^&]*@|PJSIP/[^,&/]+/sips?:|(?:DAHDI|IAX2|SIP)/[^,&/]+/", re.IGNORECASE
-)
+_TRUNK_LINE = re.compile(r"[A-Za-z0-9]+/[^&]*@|PJSIP/[^,&/]+/sips?:|(?:DAHDI|IAX2|SIP)/[^,&/]+/", re.IGNORECASE)
 _GUARDED = {"attempt": ("RINGFENCE_DECISION", "ALLOW"), "trunk": ("RINGFENCE_TRUNK", "PASS")}
 _PRE_DIAL = re.compile(r"[bB]\(([A-Za-z0-9_-]+)\^([A-Za-z0-9_-]+)\^([A-Za-z0-9_-]+)")
 _HANDLER = "CHANNEL(hangup_handler_push)="
@@ -74,9 +68,7 @@ def _pattern(extension: Extension) -> Iterator[LintProblem]:
         return
     first = extension.steps[0]
     if extension.name in ("_.", "_!"):
-        yield first.problem(
-            "pattern-matches-all", f"`{extension.name}` matches every text; begin with a digit class"
-        )
+        yield first.problem("pattern-matches-all", f"`{extension.name}` matches every text; begin with a digit class")
     if extension.context == "ringfence-emergency" and not extension.name.isdigit():
         yield first.problem(
             "emergency-not-exact",
@@ -89,13 +81,9 @@ def _unfiltered(_: Extension, step: Step) -> Iterator[LintProblem]:
     if step.application in _READS_TEXT_AS_CODE:
         for match in _CALLER_TEXT.finditer(step.data):
             if not _is_made_safe(step.data[: match.start()]):
-                yield step.problem(
-                    "unfiltered-input", f"`{match[0]}` goes into {step.application}() without FILTER()"
-                )
+                yield step.problem("unfiltered-input", f"`{match[0]}` goes into {step.application}() without FILTER()")
     if step.application in _SHELLS and "${" in step.data:
-        yield step.problem(
-            "variable-in-shell", f"{step.application}() is given a variable; no shell may see one"
-        )
+        yield step.problem("variable-in-shell", f"{step.application}() is given a variable; no shell may see one")
     if re.search(r"\$\{SHELL\([^)]*\$\{", step.data):
         yield step.problem("variable-in-shell", "SHELL() is given a variable; no shell may see one")
 
@@ -135,20 +123,14 @@ def _agi(extension: Extension, step: Step) -> Iterator[LintProblem]:
     index = extension.steps.index(step)
     before, after = extension.steps[:index], extension.steps[index + 1 :]
     if not any(later.application in _CHECKS for later in after):
-        yield step.problem(
-            "agi-unchecked", "AGI() that failed looks like success; test what it set before going on"
-        )
+        yield step.problem("agi-unchecked", "AGI() that failed looks like success; test what it set before going on")
     if script not in _GUARDED:
         return
     variable, wanted = _GUARDED[script]
     if not any(earlier.application == "set" and earlier.data == f"{variable}=" for earlier in before):
-        yield step.problem(
-            "verdict-not-cleared", f"{variable} is not cleared before AGI(): an old one would count"
-        )
+        yield step.problem("verdict-not-cleared", f"{variable} is not cleared before AGI(): an old one would count")
     if not _is_tested(variable, wanted, after):
-        yield step.problem(
-            "verdict-not-tested", f"nothing after AGI() tests {variable} for exactly `{wanted}`"
-        )
+        yield step.problem("verdict-not-tested", f"nothing after AGI() tests {variable} for exactly `{wanted}`")
 
 
 def _is_tested(variable: str, wanted: str, steps: Sequence[Step]) -> bool:

@@ -80,9 +80,7 @@ class _Reader:
         if self._awaiting_comment and raw.strip():
             self._awaiting_comment = False
             if not raw.lstrip().startswith(";"):
-                self._fault(
-                    number - 1, "context-uncommented", f"`[{self._context}]` does not say what it does"
-                )
+                self._fault(number - 1, "context-uncommented", f"`[{self._context}]` does not say what it does")
         if line.startswith("#"):
             self._directive(line, number)
         elif match := _CONTEXT.fullmatch(line):
@@ -94,9 +92,7 @@ class _Reader:
 
     def _directive(self, line: str, number: int) -> None:
         if line.startswith("#exec"):
-            self._fault(
-                number, "exec", "#exec runs a program whenever the dialplan is loaded; write its output down"
-            )
+            self._fault(number, "exec", "#exec runs a program whenever the dialplan is loaded; write its output down")
         elif not line.startswith(("#include", "#tryinclude")):
             self._fault(number, "unreadable", f"`{line[:40]}` is no statement of a dialplan")
 
@@ -128,9 +124,7 @@ class _Reader:
         else:
             self._add(self._current, priority, application, number)
 
-    def _add(
-        self, extension: Extension, priority: re.Match[str], application: re.Match[str], number: int
-    ) -> None:
+    def _add(self, extension: Extension, priority: re.Match[str], application: re.Match[str], number: int) -> None:
         taken = [step.priority for step in extension.steps]
         if priority[1].lower() != "n":
             at = int(priority[1])

@@ -137,9 +137,7 @@ def with_finding(verdict: Verdict, finding: Finding) -> Verdict:
     if decision < verdict.decision:
         return replace(verdict, findings=findings)
     cause = _cause(decision, reason)
-    return replace(
-        verdict, findings=findings, decision=decision, reason=reason, not_before=not_before, cause=cause
-    )
+    return replace(verdict, findings=findings, decision=decision, reason=reason, not_before=not_before, cause=cause)
 
 
 def longest_window_s(site: Site) -> int:

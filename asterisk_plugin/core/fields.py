@@ -38,9 +38,7 @@ class Problems:
             found: What stands there; None when it is missing.
             allowed: What would be right.
         """
-        self.found.append(
-            ConfigProblem(self.file, key, "nothing" if found is None else f"`{found}`", allowed)
-        )
+        self.found.append(ConfigProblem(self.file, key, "nothing" if found is None else f"`{found}`", allowed))
 
 
 class Fields:
@@ -96,11 +94,7 @@ class Fields:
     def whole(self, name: str, *, low: int, high: int, default: int | None = None) -> int:
         """A whole number from `low` to `high`."""
         value = self.raw(name, _MISSING if default is None else default)
-        if (
-            isinstance(value, int)
-            and not isinstance(value, bool)
-            and (low <= value <= high or value == default)
-        ):
+        if isinstance(value, int) and not isinstance(value, bool) and (low <= value <= high or value == default):
             return value
         if value is not None:
             self.note(name, value, f"must be a whole number from {low} to {high}")
@@ -131,9 +125,7 @@ class Fields:
     def choices(self, name: str, kind: type[Choice], *, empty: bool = True) -> frozenset[Choice]:
         """A list of values of an enumeration; must be given when `empty` is false."""
         values = self.items(name, empty=empty)
-        chosen = [
-            self._choose(f"{self.path(name)}[{place}]", value, kind) for place, value in enumerate(values)
-        ]
+        chosen = [self._choose(f"{self.path(name)}[{place}]", value, kind) for place, value in enumerate(values)]
         return frozenset(choice for choice in chosen if choice is not None)
 
     def texts(self, name: str) -> tuple[str, ...]:

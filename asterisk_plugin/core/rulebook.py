@@ -120,9 +120,7 @@ def _parameter(fields: Fields, shape: Shape, *, name: str, shape_name: str, prof
     days = [value.since for value in values if value.since != dt.date.max]
     for place, value in enumerate(values):
         if value.since in days[:place]:
-            fields.note(
-                f"values[{place}].since", value.since, "must be another day: a value of that day is there"
-            )
+            fields.note(f"values[{place}].since", value.since, "must be another day: a value of that day is there")
     ordered = tuple(sorted(values, key=lambda value: value.since))
     return Parameter(name, shape_name, profile, description, checked_on, ordered)
 
@@ -166,6 +164,4 @@ def _check_holidays(parameters: tuple[Parameter, ...], *, country: str, problems
                     if not has_holidays(country, region):
                         place = f"{country}-{region}" if region else country
                         key = parameter.name.partition(".")[2]
-                        problems.note(
-                            key, place, "must be a country and region with a known holiday calendar"
-                        )
+                        problems.note(key, place, "must be a country and region with a known holiday calendar")

@@ -208,9 +208,7 @@ def _prefixes(fields: Fields, name: str) -> tuple[str, ...]:
     prefixes = fields.texts(name)
     for place, prefix in enumerate(prefixes):
         if not _PREFIX.fullmatch(prefix):
-            fields.note(
-                f"{name}[{place}]", prefix, "must begin with `+` and a country calling code, `+49137`"
-            )
+            fields.note(f"{name}[{place}]", prefix, "must begin with `+` and a country calling code, `+49137`")
     return prefixes
 
 
@@ -235,9 +233,7 @@ def _special(fields: Fields) -> tuple[SpecialDay, ...]:
         own = Fields(table, key=f"{fields.path('special')}[{place}]", problems=fields.problems)
         until = own.raw("until", None)
         if until is not None and not isinstance(until, dt.time):
-            own.note(
-                "until", until, "must be a local time, `18:30:00`, or not be given when the day is closed"
-            )
+            own.note("until", until, "must be a local time, `18:30:00`, or not be given when the day is closed")
             until = None
         month, day = own.whole("month", low=1, high=12), own.whole("day", low=1, high=31)
         if day > _longest(month):

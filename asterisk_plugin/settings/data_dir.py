@@ -6,7 +6,7 @@
 | `secret` | key of the person tags; losing it loses every objection |
 | `ledger.sqlite` | the evidence, unless `[ledger] url` says otherwise |
 | `valkey/` | the embedded store |
-| `active/` | the configuration in force, for workers and for `ringfence-agi` |
+| `active` | the configuration in force, for workers and for `ringfence-agi` |
 | `run.json` | process id, addresses and last reload of the running service |
 """
 
@@ -17,6 +17,7 @@ import json
 import os
 import secrets
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -46,8 +47,13 @@ class DataDir:
 
     @property
     def active(self) -> Path:
-        """The configuration in force."""
+        """The configuration in force: a link to a directory that is written once and never changed."""
         return self.path / "active"
+
+    @property
+    def is_used(self) -> bool:
+        """Whether a service or a command has ever recorded anything here."""
+        return any((self.path / name).exists() for name in ("run.json", "secret", "ledger.sqlite"))
 
     def prepare(self) -> None:
         """Make the directory, readable by its owner only.
@@ -57,6 +63,7 @@ class DataDir:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.path.chmod(0o700)
             probe = self.path / ".probe"
             probe.write_bytes(b"")
             probe.unlink()
@@ -117,28 +124,39 @@ class DataDir:
         finally:
             draft.unlink(missing_ok=True)
 
-    def write_active(self, texts: Mapping[str, str]) -> None:
+    def write_active(self, texts: Mapping[str, str], version: str) -> None:
         """Keep the configuration that is now in force, all files or none.
+
+        A reader that has resolved `active` once reads one configuration, whole; the one before stays for it.
 
         Args:
             texts: File name relative to the configuration directory -> text.
+            version: Names this configuration.
+
+        Raises:
+            StartupError: It cannot be written; what was in force stays.
         """
-        draft, old = self.path / ".active-new", self.path / ".active-old"
-        shutil.rmtree(draft, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
-        draft.mkdir(mode=0o700)
-        for name, text in texts.items():
-            target = draft / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text, encoding="utf-8")
-        if self.active.exists():
-            self.active.rename(old)
-        draft.rename(self.active)
-        shutil.rmtree(old, ignore_errors=True)
+        try:
+            before = self.active.resolve() if self.active.is_symlink() else None
+            folder = Path(tempfile.mkdtemp(prefix=f"active-{version}-", dir=self.path))
+            for name, text in texts.items():
+                target = folder / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(text, encoding="utf-8")
+            link = self.path / ".active"
+            link.unlink(missing_ok=True)
+            link.symlink_to(folder.name)
+            link.rename(self.active)
+        except OSError as exc:
+            raise StartupError(f"configuration cannot be kept in `{self.path}`: {exc.strerror or exc}") from exc
+        for old in self.path.glob("active-*"):
+            if old not in (folder, before):
+                shutil.rmtree(old, ignore_errors=True)
 
     def write_run(self, values: Mapping[str, Any]) -> None:
         """Say what runs here: process id, addresses, last reload."""
         draft = self.path / ".run.json"
+        draft.touch(mode=0o600)
         draft.write_text(json.dumps(dict(values), indent=2) + "\n", encoding="utf-8")
         draft.rename(self.path / "run.json")
 

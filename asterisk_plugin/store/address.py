@@ -98,9 +98,7 @@ def _sentinel(url: str) -> Address:
     parts = urlsplit(url)
     master, _, db = parts.path.strip("/").partition("/")
     if not master:
-        raise ValueError(
-            "the master's name is missing; `sentinel://host:port,host:port/master/db` is allowed"
-        )
+        raise ValueError("the master's name is missing; `sentinel://host:port,host:port/master/db` is allowed")
     if db and not db.isdecimal():
         raise ValueError(f"`{db}` is no database number")
     query = dict(parse_qsl(parts.query))
@@ -121,9 +119,7 @@ def _cluster(url: str) -> Address:
     parts = urlsplit(url)
     if parts.path.strip("/") or parts.query:
         raise ValueError("a Cluster has no database number and takes no options")
-    return Address(
-        Kind.CLUSTER, masked(url), _credentials(parts.netloc), nodes=_nodes(parts.netloc, SERVER_PORT)
-    )
+    return Address(Kind.CLUSTER, masked(url), _credentials(parts.netloc), nodes=_nodes(parts.netloc, SERVER_PORT))
 
 
 def _credentials(netloc: str) -> dict[str, Any]:

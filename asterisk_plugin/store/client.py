@@ -27,16 +27,12 @@ if TYPE_CHECKING:
 SCAN_COUNT = 1000
 
 
-def by_name(
-    script: Script, keys: Sequence[str], args: Sequence[Argument], deadline_ms: int
-) -> tuple[Argument, ...]:
+def by_name(script: Script, keys: Sequence[str], args: Sequence[Argument], deadline_ms: int) -> tuple[Argument, ...]:
     """The command that runs a script the server knows."""
     return ("EVALSHA", script.sha1, len(keys), *keys, deadline_ms, *args)
 
 
-def by_text(
-    script: Script, keys: Sequence[str], args: Sequence[Argument], deadline_ms: int
-) -> tuple[Argument, ...]:
+def by_text(script: Script, keys: Sequence[str], args: Sequence[Argument], deadline_ms: int) -> tuple[Argument, ...]:
     """The command that runs a script and makes the server know it."""
     return ("EVAL", script.text, len(keys), *keys, deadline_ms, *args)
 

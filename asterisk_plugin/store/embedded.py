@@ -162,9 +162,10 @@ class EmbeddedValkey:
         try:
             title = (proc / "cmdline").read_bytes()
             state = (proc / "stat").read_text().rpartition(")")[2].split()[0]
-            return (
-                os.fsencode(self._socket) in title or os.fsencode(self._config) in title
-            ) and state not in {"Z", "X"}
+            return (os.fsencode(self._socket) in title or os.fsencode(self._config) in title) and state not in {
+                "Z",
+                "X",
+            }
         except OSError:
             return False
 
@@ -214,9 +215,7 @@ class EmbeddedValkey:
                     start_new_session=True, cwd=self._directory,
                 )  # fmt: skip
         except OSError as exc:
-            raise StartupError(
-                f"the embedded Valkey `{command[0]}` cannot be run: {exc.strerror or exc}"
-            ) from exc
+            raise StartupError(f"the embedded Valkey `{command[0]}` cannot be run: {exc.strerror or exc}") from exc
         self._pid = self._process.pid
         give_up_at = time.monotonic() + START_LIMIT_S
         while time.monotonic() < give_up_at and self._process.poll() is None:

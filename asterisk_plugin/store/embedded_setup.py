@@ -32,8 +32,7 @@ def server_binary() -> Path:
         if found := shutil.which(name):
             return Path(found)
     raise StartupError(
-        f"there is no embedded Valkey for `{folder}`; install valkey-server or redis-server, "
-        "or set `[store] url`"
+        f"there is no embedded Valkey for `{folder}`; install valkey-server or redis-server, or set `[store] url`"
     )
 
 

@@ -31,9 +31,7 @@ async def check_usable(client: StoreClient) -> None:
                 f"the store at `{where}` is version `{version}`; Redis 6.2 or later, or Valkey, is needed"
             )
         if info.get("cluster_enabled") == "1" and not client.is_cluster:
-            raise StartupError(
-                f"the store at `{where}` is a Cluster node; give the address as `cluster://host:port`"
-            )
+            raise StartupError(f"the store at `{where}` is a Cluster node; give the address as `cluster://host:port`")
         if info.get("role") == "slave" and not client.is_cluster:
             raise StartupError(f"the store at `{where}` is a replica; the address of its master is needed")
         policy = info.get("maxmemory_policy", _KEEPS_EVERYTHING)

@@ -103,9 +103,7 @@ class Projection:
         writes = [write for write in map(write_of, events) if write is not None]
         await self._write(w for w in writes if not w.is_attempt or w.number >= oldest_ms)
         last = events[-1]
-        (held,) = await self._client.run(
-            scripts.MOVE_ON, (keys.POSITION,), (self._generation, last.seq, last.hash)
-        )
+        (held,) = await self._client.run(scripts.MOVE_ON, (keys.POSITION,), (self._generation, last.seq, last.hash))
         if not held:
             raise StoreNotReadyError("the store is being built anew by another process, or was emptied")
 

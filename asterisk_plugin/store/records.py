@@ -75,9 +75,7 @@ def write_of(stored: StoredEvent) -> Write | None:
     try:
         return make(stored)
     except (KeyError, ValueError, TypeError, AttributeError) as exc:
-        raise LedgerBrokenError(
-            stored.seq, f"its {stored.event.kind.value} cannot be understood: {exc!r}"
-        ) from exc
+        raise LedgerBrokenError(stored.seq, f"its {stored.event.kind.value} cannot be understood: {exc!r}") from exc
 
 
 def _objection(stored: StoredEvent) -> Write:
@@ -155,7 +153,8 @@ def read_consents(given: Sequence[bytes], withdrawn: Sequence[bytes]) -> tuple[C
 
     A withdrawal ends the consents given before it to the same principal for the same purpose,
     when their products are equal or one of the two is `any`: a person who withdraws one product
-    of a consent for all would otherwise still be called for it.
+    of a consent for all would otherwise still be called for it. Given before counts by the
+    moment of giving too: an old consent that is imported again after the withdrawal stays ended.
 
     Raises:
         StoreCorruptError: A record that cannot be read.
@@ -168,7 +167,11 @@ def read_consents(given: Sequence[bytes], withdrawn: Sequence[bytes]) -> tuple[C
     for name, raw in _pairs(given):
         whose = _split(name, 3)
         seq, consent = _readable(raw, _consent_of, *whose)
-        later = [at for end, end_seq, at in ends if end_seq > seq and _ends(end, whose)]
+        later = [
+            at
+            for end, end_seq, at in ends
+            if (end_seq > seq or at >= consent.given_at) and _ends(end, whose)
+        ]
         consents.append(replace(consent, revoked_at=min(later)) if later else consent)
     return tuple(consents)
 

@@ -106,9 +106,7 @@ class RedisStore:
                 await self._give_back(query)
             raise
 
-    async def release(
-        self, *, person: str, principal: str, campaign: str, attempt_id: str, token: str
-    ) -> None:
+    async def release(self, *, person: str, principal: str, campaign: str, attempt_id: str, token: str) -> None:
         """Undo a reservation whose attempt is not dialled: the count and the token go.
 
         Raises:

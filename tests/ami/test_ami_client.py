@@ -113,9 +113,7 @@ async def test_bare_panoramisk_loses_a_character_cut_by_tcp():
 async def test_bytes_that_are_no_utf8_are_seen_as_such():
     """A Latin-1 name becomes U+FFFD; nothing is silently dropped and the next event is read."""
     async with connected() as (peer, listening):
-        await peer.send(
-            b"Event: Newstate\r\nCallerIDName: J\xfcrgen\r\n\r\nEvent: Newstate\r\nCallerIDName: x\r\n\r\n"
-        )
+        await peer.send(b"Event: Newstate\r\nCallerIDName: J\xfcrgen\r\n\r\nEvent: Newstate\r\nCallerIDName: x\r\n\r\n")
         await listening.until(lambda it: len(it.events) == 2)
         assert [event["CallerIDName"] for event in listening.events] == ["J�rgen", "x"]
 

@@ -192,10 +192,7 @@ def test_each_option_of_an_endpoint_is_judged(option, value, state):
 
 
 def dialplan(*lines: tuple[str, str, str, str]) -> list[dict[str, str]]:
-    return [
-        {"Context": c, "Extension": e, "Priority": "1", "Application": a, "AppData": d}
-        for c, e, a, d in lines
-    ]
+    return [{"Context": c, "Extension": e, "Priority": "1", "Application": a, "AppData": d} for c, e, a, d in lines]
 
 
 @pytest.mark.parametrize(
@@ -220,9 +217,7 @@ def test_a_trunk_dialled_without_the_routine_is_found_in_the_loaded_dialplan(app
 
 def test_an_emergency_number_that_only_the_dialplan_knows_is_a_failure():
     """The watchdog would hang it up."""
-    lines = dialplan(
-        ("ringfence-emergency", "112", "Return", ""), ("ringfence-emergency", "144", "Return", "")
-    )
+    lines = dialplan(("ringfence-emergency", "112", "Return", ""), ("ringfence-emergency", "144", "Return", ""))
     check = findings.judge_emergency(lines, lambda number: number == "112")
     assert check.state is State.FAIL
     assert "144" in check.sentence
@@ -233,10 +228,7 @@ def test_an_emergency_number_that_only_the_dialplan_knows_is_a_failure():
 
 def test_a_missing_context_and_a_missing_module_are_failures():
     """Each is named."""
-    assert (
-        "ringfence-trunk"
-        in findings.judge_contexts(dialplan(("a", "s", "NoOp", "")), ("ringfence-trunk",)).sentence
-    )
+    assert "ringfence-trunk" in findings.judge_contexts(dialplan(("a", "s", "NoOp", "")), ("ringfence-trunk",)).sentence
     modules = answers.read_modules(recorded("module_show").decode().replace("Output: ", "").split("\r\n"))
     assert findings.judge_modules(modules, MODULES + PJSIP_MODULES).state is State.OK
     check = findings.judge_modules({**modules, "res_agi": False}, MODULES)

@@ -29,9 +29,7 @@ NOW = dt.datetime(2026, 11, 24, 10, 0, tzinfo=dt.UTC)
 def messages(name: str) -> list[dict[str, str]]:
     """A recording's messages as dictionaries."""
     blocks = recorded(name).decode().split("\r\n\r\n")
-    return [
-        dict(line.split(": ", 1) for line in block.split("\r\n") if ": " in line) for block in blocks if block
-    ]
+    return [dict(line.split(": ", 1) for line in block.split("\r\n") if ": " in line) for block in blocks if block]
 
 
 class Asterisk:
@@ -45,9 +43,7 @@ class Asterisk:
         self.held = asyncio.Event()
         self.held.set()
 
-    async def send_action(
-        self, name: str, fields: Mapping[str, str], timeout_s: float
-    ) -> list[dict[str, str]]:
+    async def send_action(self, name: str, fields: Mapping[str, str], timeout_s: float) -> list[dict[str, str]]:
         if name == "CoreShowChannels":
             await self.held.wait()
             return self.channels
@@ -131,9 +127,7 @@ def site() -> Site:
 STRAIGHT = messages("originate_straight_to_trunk")
 GATED = messages("gated_dial")
 INCOMING = messages("incoming_from_trunk")
-TRUNK_LEG = next(
-    e["DestUniqueid"] for e in GATED if e["Event"] == "DialBegin" and "PJSIP" in e["DestChannel"]
-)
+TRUNK_LEG = next(e["DestUniqueid"] for e in GATED if e["Event"] == "DialBegin" and "PJSIP" in e["DestChannel"])
 STRAIGHT_LEG = next(e["DestUniqueid"] for e in STRAIGHT if e["Event"] == "DialBegin")
 
 

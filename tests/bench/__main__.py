@@ -7,6 +7,7 @@ and the ratios are what to read.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import statistics
@@ -21,7 +22,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from tests.bench import site
+from tests.bench import live, site
 from tests.bench.load import header
 from tests.bench.ports import free_port, wait_for_port
 
@@ -119,6 +120,16 @@ def show(results: dict[str, dict[int, dict[str, float]]]) -> None:
     Console().print(table)
 
 
+def show_live(on_asterisk: dict[str, float]) -> None:
+    """Print what a session costs a call on the live Asterisk, against the empty one."""
+    table = Table(title="On a live Asterisk, one channel: milliseconds a session, median of 5 rounds of 300")
+    for column in ("server", "ms", "against (a)"):
+        table.add_column(column)
+    for name, took_ms in on_asterisk.items():
+        table.add_row(LABELS[name], f"{took_ms:.2f}", f"{took_ms / on_asterisk['empty']:.2f} ×")
+    Console().print(table)
+
+
 def main() -> None:
     """Start everything, measure, print, write the JSON, end everything."""
     folder = Path(tempfile.mkdtemp(prefix="ringfence-bench-"))
@@ -132,12 +143,14 @@ def main() -> None:
             process, ports[name] = start_yardstick(name, one.store_url)
             processes.append(process)
         results = measure(ports, one.store_url)
+        on_asterisk = asyncio.run(live.measure({name: ports[name] for name in ("empty", "ringfence", "streams")}))
     finally:
         for process in processes:
             process.terminate()
         for process in processes:
             process.wait()
     show(results)
+    show_live(on_asterisk)
     RESULTS.mkdir(exist_ok=True)
     report = {
         "cpus": os.cpu_count(),

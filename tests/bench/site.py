@@ -74,9 +74,7 @@ def start_service(folder: Path, *, workers: int) -> Running:
     (config / "campaigns.toml").write_text(CAMPAIGNS)
     (config / "ringfence.toml").write_text(SERVICE.format(workers=workers))
     people = folder / "people.csv"
-    rows = "".join(
-        f"{number(i)},bench,sales,any,requested-call,2026-10-01T10:00:00Z\n" for i in range(NUMBERS)
-    )
+    rows = "".join(f"{number(i)},bench,sales,any,requested-call,2026-10-01T10:00:00Z\n" for i in range(NUMBERS))
     people.write_text("number,principal,purpose,product,kind,given_at\n" + rows)
     command = [sys.executable, "-m", "asterisk_plugin", "--config", str(config), "--data-dir", str(data)]
     subprocess.run([*command, "consent", "import", str(people)], check=True, capture_output=True)

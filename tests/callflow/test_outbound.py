@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import datetime as dt
 
 import pytest
@@ -134,6 +135,17 @@ async def test_emergency_passes_with_everything_gone():
     assert values["RINGFENCE_DECISION"] == "ALLOW"
 
 
+@pytest.mark.parametrize("number", ["0113", "0301234567", "112"])
+async def test_an_emergency_number_is_dialled_as_dialled_and_needs_no_token(number):
+    """Also one that the admin listed and no numbering plan knows, or that is an ordinary number elsewhere."""
+    gate = make_gate()
+    gate.site = dataclasses.replace(gate.site, emergency_extra=frozenset({"0113", "0301234567"}))
+    values = await run(gate, number, "no-such-campaign")
+    assert values["RINGFENCE_DECISION"] == "ALLOW"
+    assert values["RINGFENCE_NUMBER"] == number
+    assert values["RINGFENCE_TOKEN"] == ""
+
+
 async def test_a_fault_in_deciding_is_answered_and_not_dialled(monkeypatch):
     """An error of ours is DEFER internal-error, and the observer is told."""
 
@@ -165,9 +177,7 @@ async def test_a_fault_in_deciding_is_answered_and_not_dialled(monkeypatch):
         (BERLINER, "linde-borrowed", {}, "caller-id-not-owned"),
     ],
 )
-async def test_each_fault_of_number_campaign_and_caller_id_has_its_own_reason(
-    number, campaign, channel, reason
-):
+async def test_each_fault_of_number_campaign_and_caller_id_has_its_own_reason(number, campaign, channel, reason):
     """DENY, with the reason of design."""
     store = FakeStore(consent("linde", "any"))
     values = await run(make_gate(store), number, campaign, **channel)
@@ -192,9 +202,7 @@ async def test_a_reached_attempt_limit_defers():
     await run(gate, BERLINER, "linde-de")
     facts_limits = store.asked[0].limits
     assert facts_limits, "Germany has attempt limits"
-    used = tuple(
-        AttemptCount(limit, limit.max_attempts if i == 0 else 0) for i, limit in enumerate(facts_limits)
-    )
+    used = tuple(AttemptCount(limit, limit.max_attempts if i == 0 else 0) for i, limit in enumerate(facts_limits))
     gate.store = FakeStore(PersonRecords(consents=store.records.consents, attempts=used))
     values = await run(gate, BERLINER, "linde-de")
     assert (values["RINGFENCE_DECISION"], values["RINGFENCE_REASON"]) == ("DEFER", "attempt-limit")

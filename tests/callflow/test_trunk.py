@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
+from asterisk_plugin.callflow.outbound import attempt
 from asterisk_plugin.callflow.trunk import trunk
-from asterisk_plugin.errors import StoreUnreachableError
+from asterisk_plugin.errors import LedgerUnavailableError, StoreUnreachableError
 from asterisk_plugin.ports import AgiRequest, Event, EventKind, Redeemed, Redemption
-from tests.fakes import TUESDAY_11, FakeLedger, FakeStore, ScriptedChannel, make_gate
+from tests.fakes import TUESDAY_11, FakeLedger, FakeStore, ScriptedChannel, attempt_channel, make_gate
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 NUMBER = "+31612345678"
-LEG = f"+31201234567|allowed_not_screened|carrier/{NUMBER}"
+LEG = f"+31201234567|allowed_not_screened|{NUMBER}@carrier"
 
 
 def leg(token: str = TOKEN, number: str = NUMBER, expressions: str = LEG) -> ScriptedChannel:
@@ -34,7 +37,7 @@ async def test_a_good_token_passes_and_the_watchdog_knows():
     gate.passed = set()
     await trunk(gate, call)
     assert call.set == {"RINGFENCE_TRUNK": "PASS"}
-    assert store.passed == {"1790000000.7"} == gate.passed
+    assert store.passed == {"1790000000.7/PJSIP/carrier-00000001"} == gate.passed
     assert store.redeemed_with == ["+31201234567"]
     assert ledger.events[-1].body["result"] == "pass"
 
@@ -68,12 +71,29 @@ async def test_a_hidden_caller_id_is_never_handed_to_the_store_as_shown(leg_text
     assert store.redeemed_with == [""]
 
 
-async def test_a_leg_that_dials_another_number_than_it_says_is_refused():
+@pytest.mark.parametrize(
+    "peer",
+    [
+        "+31687654321@carrier",  # another number
+        "31612345678901@carrier",  # a longer one that begins the same
+        "carrier/sip:+4989999999@31.61.234.5678",  # the digits stand in the host
+        "112@carrier",
+    ],
+)
+async def test_a_leg_that_dials_another_number_than_it_says_is_refused(peer):
     """The argument is the token's number, but Dial() was given another one."""
-    store, call = FakeStore(), leg(expressions="+31201234567|allowed|carrier/+31687654321")
+    store, call = FakeStore(), leg(expressions=f"+31201234567|allowed|{peer}")
     await trunk(make_gate(store, ledger_with_evidence()), call)
     assert call.set == {"RINGFENCE_TRUNK": "REFUSED"}
     assert not store.redeemed_with
+
+
+@pytest.mark.parametrize("peer", ["+31612345678@c", "31612345678@c", "0031612345678@c", "c/sip:+31612345678@h", ""])
+async def test_the_same_number_written_in_another_way_is_the_same(peer):
+    """With +, without, with 00; and where the technology does not say."""
+    call = leg(expressions=f"+31201234567|allowed|{peer}")
+    await trunk(make_gate(FakeStore(), ledger_with_evidence()), call)
+    assert call.set == {"RINGFENCE_TRUNK": "PASS"}
 
 
 async def test_no_evidence_on_disk_means_no_invite():
@@ -98,9 +118,44 @@ async def test_a_store_that_is_away_lets_no_leg_pass(how):
     assert gate.observer.trunks == ["store-unavailable"]
 
 
-async def test_an_emergency_leg_passes_with_the_store_away():
-    """No token needed, no store needed."""
-    store, call = FakeStore(), leg("", "112")
+@pytest.mark.parametrize(("number", "peer"), [("112", "112@carrier"), ("0113", "0113@carrier"), ("112", "")])
+async def test_an_emergency_leg_passes_with_everything_away(number, peer):
+    """No token, no store, no ledger; also for a number the admin listed that no numbering plan knows."""
+    store, ledger = FakeStore(), FakeLedger()
     store.error = StoreUnreachableError("refused")
-    await trunk(make_gate(store), call)
+    ledger.error = LedgerUnavailableError("full")
+    gate = make_gate(store, ledger)
+    gate.site = dataclasses.replace(gate.site, emergency_extra=frozenset({"0113"}))
+    call = leg("", number, f"|unavailable|{peer}")
+    await trunk(gate, call)
     assert call.set == {"RINGFENCE_TRUNK": "PASS"}
+
+
+async def test_an_emergency_leg_is_written_down():
+    """When the ledger is there."""
+    ledger = FakeLedger()
+    await trunk(make_gate(ledger=ledger), leg("", "112", "|unavailable|112@carrier"))
+    assert [event.body["result"] for event in ledger.events] == ["pass"]
+
+
+@pytest.mark.parametrize("peer", ["+31612345678@carrier", "carrier/sip:+31612345678@h;x=/112", "1120@carrier"])
+async def test_a_leg_that_only_says_it_is_an_emergency_is_refused(peer):
+    """What is really dialled counts."""
+    store = FakeStore()
+    call = leg("", "112", f"+31201234567|allowed|{peer}")
+    await trunk(make_gate(store), call)
+    assert call.set == {"RINGFENCE_TRUNK": "REFUSED"}
+    assert not store.passed
+
+
+async def test_a_denied_attempt_has_no_token_that_passes():
+    """It was reserved, then denied, and its release failed: the token in the store opens nothing."""
+    store, ledger = FakeStore(), FakeLedger()
+    gate = make_gate(store, ledger)
+    asked = attempt_channel(NUMBER, "tulip-nl")
+    await attempt(gate, asked)
+    assert asked.set["RINGFENCE_DECISION"] == "DENY"
+    assert asked.set["RINGFENCE_TOKEN"] == ""
+    call = leg(store.asked[0].token)
+    await trunk(gate, call)
+    assert call.set == {"RINGFENCE_TRUNK": "REFUSED"}

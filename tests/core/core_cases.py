@@ -87,16 +87,13 @@ def records(facts: AttemptFacts, now: dt.datetime, **held) -> PersonRecords:
         names = [name for name in used if limit.id.endswith(name)]
         counts.append(AttemptCount(limit, used[names[0]] if names else 0, held.get("oldest_at")))
     return PersonRecords(
-        objections=tuple(
-            Objection(**({"scope": "acme", "at": now} | each)) for each in held.get("objections", ())
-        ),
+        objections=tuple(Objection(**({"scope": "acme", "at": now} | each)) for each in held.get("objections", ())),
         consents=tuple(
             Consent(**({"principal": "acme", "purpose": "sales", "product": "any"} | each))
             for each in held.get("consents", ())
         ),
         relationships=tuple(
-            Relationship(**({"principal": "acme", "product": "any"} | each))
-            for each in held.get("relationships", ())
+            Relationship(**({"principal": "acme", "product": "any"} | each)) for each in held.get("relationships", ())
         ),
         attempts=tuple(counts),
         reserved=True,
@@ -134,9 +131,7 @@ def attempt(now: dt.datetime = MORNING, number: str = NL_NUMBER, **changes) -> A
     known = (
         None
         if changes.get("no_campaign")
-        else campaign(
-            changes.get("principal"), changes.get("campaign_assets", assets), **changes.get("campaign", {})
-        )
+        else campaign(changes.get("principal"), changes.get("campaign_assets", assets), **changes.get("campaign", {}))
     )
     called = parse_number(number, site.home_country)
     if zones := changes.get("zones"):
@@ -149,8 +144,6 @@ def attempt(now: dt.datetime = MORNING, number: str = NL_NUMBER, **changes) -> A
         site=site,
         now=now,
     )
-    facts = AttemptFacts(
-        dialled=number, called=called, campaign_id="spring", campaign=known, shown=shown, site=site
-    )
+    facts = AttemptFacts(dialled=number, called=called, campaign_id="spring", campaign=known, shown=shown, site=site)
     held = changes.get("held", {"consents": [CONSENT]})
     return facts if held is None else replace(facts, records=records(facts, now, **held))

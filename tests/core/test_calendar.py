@@ -114,9 +114,7 @@ def test_unknown_zones_are_taken_for_the_ends_of_the_world(names):
 @settings(max_examples=150, deadline=None)
 @given(
     st.integers(0, 60 * 24 * 700).map(lambda minutes: utc(2026, 1, 1) + dt.timedelta(minutes=minutes)),
-    st.lists(
-        st.sampled_from([BERLIN, NEW_YORK, "Atlantic/Canary", "Europe/Madrid"]), min_size=1, unique=True
-    ),
+    st.lists(st.sampled_from([BERLIN, NEW_YORK, "Atlantic/Canary", "Europe/Madrid"]), min_size=1, unique=True),
 )
 def test_the_next_opening_is_open_and_nothing_before_it_is(at, zones):
     """Compared with looking at the local clock every quarter of an hour."""
@@ -129,8 +127,7 @@ def test_the_next_opening_is_open_and_nothing_before_it_is(at, zones):
     def is_open_by_the_clock(moment: dt.datetime) -> bool:
         clocks = [moment.astimezone(zoneinfo.ZoneInfo(zone)) for zone in zones]
         return all(
-            dt.time(9) <= clock.time() < dt.time(19, 59) and places[0].plan(clock.date()).windows
-            for clock in clocks
+            dt.time(9) <= clock.time() < dt.time(19, 59) and places[0].plan(clock.date()).windows for clock in clocks
         )
 
     moment = at

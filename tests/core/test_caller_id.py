@@ -62,9 +62,7 @@ def test_a_public_number_that_is_not_ours_is_refused():
     """Nobody vouches for it."""
     verdict = decide(attempt(channel=OTHER), MORNING)
     assert verdict.reason == "caller-id-not-owned"
-    assert "not among the numbers" in next(
-        each.sentence for each in verdict.findings if each.rule == verdict.reason
-    )
+    assert "not among the numbers" in next(each.sentence for each in verdict.findings if each.rule == verdict.reason)
 
 
 def test_a_number_of_ours_that_is_not_the_campaigns_is_refused_when_the_campaign_chooses():

@@ -157,9 +157,7 @@ def test_without_records_everything_unread_is_named():
     facts = dataclasses.replace(attempt(held=None), records_fault="no answer in 250 ms")
     verdict = decide(facts, MORNING)
     assert verdict.unchecked == ("attempts", "consents", "objections", "relationships")
-    assert any(
-        finding.sentence.endswith("cannot be read: no answer in 250 ms") for finding in verdict.findings
-    )
+    assert any(finding.sentence.endswith("cannot be read: no answer in 250 ms") for finding in verdict.findings)
 
 
 def test_a_store_that_is_away_does_not_hide_a_denial():
@@ -275,9 +273,7 @@ def test_attempts_are_kept_as_long_as_any_limit_looks_back():
     member = attempt(number=DE_NUMBER, principal={"memberships": ["de.branchenkodex"]})
     site = dataclasses.replace(facts.site, campaigns={"spring": member.campaign})
     assert longest_window_s(site) == engine.OPEN_CAMPAIGN_S
-    dated = dataclasses.replace(
-        member.campaign, starts_on=dt.date(2026, 10, 1), ends_on=dt.date(2026, 10, 31)
-    )
+    dated = dataclasses.replace(member.campaign, starts_on=dt.date(2026, 10, 1), ends_on=dt.date(2026, 10, 31))
     site = dataclasses.replace(facts.site, campaigns={"spring": dated})
     assert longest_window_s(site) == 32 * day
 
@@ -305,9 +301,7 @@ def test_a_decision_stays_far_below_its_deadline():
     assert (time.perf_counter() - started_s) / 200 < 0.005
 
 
-TWO_DAYS = dt.datetime(
-    2026, 10, 20, 23, tzinfo=dt.UTC
-)  # Wednesday 01:00 in Berlin, Tuesday evening in New York
+TWO_DAYS = dt.datetime(2026, 10, 20, 23, tzinfo=dt.UTC)  # Wednesday 01:00 in Berlin, Tuesday evening in New York
 ZONES = ("Europe/Berlin", "America/New_York")
 
 

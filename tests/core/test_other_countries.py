@@ -9,10 +9,7 @@ from asterisk_plugin.core.engine import decide, limits, longest_window_s
 from asterisk_plugin.core.verdict import Decision
 
 HEAD = 'description = "made up"\nunit = "{unit}"\nchecked_on = 2026-11-21\n'
-VALUE = (
-    '[[{key}.values]]\nsince = {since}\nsource = "{source}"\nhref = ""\n'
-    'confidence = "seen"\nvalue = {value}\n'
-)
+VALUE = '[[{key}.values]]\nsince = {since}\nsource = "{source}"\nhref = ""\nconfidence = "seen"\nvalue = {value}\n'
 
 
 def parameter(key: str, unit: str, *values: tuple[str, str]) -> str:
@@ -256,9 +253,7 @@ def test_a_kind_of_call_on_which_the_rulebook_is_silent_is_not_free():
     """Surveys stand in no entry."""
     verdict = judge(campaign={"purpose": "survey"})
     assert verdict.reason == "no-rulebook"
-    assert any(
-        "whether manual survey calls to a consumer need consent" in each.sentence for each in verdict.findings
-    )
+    assert any("whether manual survey calls to a consumer need consent" in each.sentence for each in verdict.findings)
 
 
 def test_rolling_limits_count_days_hours_and_weeks():
@@ -316,12 +311,8 @@ def judge_variant(old: str, new: str, now=TUESDAY, **changes):
     text = (
         'country = "ES"\nname = "Made-up Spain"\n'
         + parameter("all.consent", "grounds", ("2020-01-01", '{ needs = "express" }'))
-        + parameter(
-            "all.calling_hours", "local time", ("2020-01-01", '{ mon_fri = [], requested = "express" }')
-        )
-        + parameter(
-            "all.caller_id_class", "numbering plan", ("2020-01-01", '{ allowed_line_types = ["fixed"] }')
-        )
+        + parameter("all.calling_hours", "local time", ("2020-01-01", '{ mon_fri = [], requested = "express" }'))
+        + parameter("all.caller_id_class", "numbering plan", ("2020-01-01", '{ allowed_line_types = ["fixed"] }'))
         + parameter("all.ring_time", "seconds", ("2020-01-01", "[{ min_s = 50 }, { max_s = 45 }]"))
     )
     assert old in text

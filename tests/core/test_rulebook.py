@@ -140,11 +140,7 @@ def test_a_wrong_file_is_refused_with_key_and_what_is_allowed(old, new, key, all
 
 def test_every_problem_is_found_in_one_go():
     """Four mistakes in four places are four problems."""
-    text = (
-        GOOD.replace('unit = "seconds"', 'unit = "s"')
-        .replace('source = "Act 1"\n', "")
-        .replace("min_s", "mins")
-    )
+    text = GOOD.replace('unit = "seconds"', 'unit = "s"').replace('source = "Act 1"\n', "").replace("min_s", "mins")
     text = text.replace('name = "the Netherlands"\n', "")
     keys = [problem.split(":")[0] for problem in problems_of(text)]
     assert keys == [
@@ -170,9 +166,7 @@ def test_a_parameter_without_values_is_refused():
     assert "all.objection.values: nothing must be given" in problems_of(GOOD + head)
 
 
-@pytest.mark.parametrize(
-    "broken", ["all = 3", "all.consent = 3", "all.consent.values = 3", "all.consent.values = [3]"]
-)
+@pytest.mark.parametrize("broken", ["all = 3", "all.consent = 3", "all.consent.values = 3", "all.consent.values = [3]"])
 def test_a_value_where_a_table_belongs_is_a_problem_and_no_crash(broken):
     """A typing error of any shape ends in a list of problems."""
     assert problems_of(f'country = "NL"\nname = "x"\n{broken}\n')
@@ -199,9 +193,7 @@ def test_the_value_in_force_is_the_newest_that_has_begun():
 
 def test_values_may_stand_in_any_order():
     """The date counts, not the place in the file."""
-    older = HOURS.replace("since = 2020-01-01", "since = 2019-01-01").partition("checked_on = 2026-11-21\n")[
-        2
-    ]
+    older = HOURS.replace("since = 2020-01-01", "since = 2019-01-01").partition("checked_on = 2026-11-21\n")[2]
     values = rulebook_of(GOOD + HOURS + older).parameters["nl.all.calling_hours"].values
     assert [value.since.year for value in values] == [2019, 2020]
 
@@ -218,10 +210,7 @@ def test_a_repealed_parameter_is_no_longer_in_force():
     assert parameter.on(dt.date(2026, 10, 19)).since.year == 2020
     site = {"rulebooks": {"NL": book}}
     assert decide(attempt(site=site), MORNING).reason == "no-rulebook"
-    assert (
-        decide(attempt(MORNING - dt.timedelta(days=1), site=site), MORNING - dt.timedelta(days=1)).reason
-        == ""
-    )
+    assert decide(attempt(MORNING - dt.timedelta(days=1), site=site), MORNING - dt.timedelta(days=1)).reason == ""
 
 
 def test_the_version_names_country_and_text():

@@ -38,9 +38,7 @@ def test_the_law_in_examples(country, scenario):
     """Each example is decided as it says, for the reason it says, and with the source it names."""
     verdict = judge(country, scenario)
     findings = "\n".join(f"{each.decision.name} {each.rule}: {each.sentence}" for each in verdict.findings)
-    assert (verdict.decision.name, verdict.reason) == (scenario["decision"], scenario.get("reason", "")), (
-        findings
-    )
+    assert (verdict.decision.name, verdict.reason) == (scenario["decision"], scenario.get("reason", "")), findings
     assert verdict.not_before == scenario.get("not_before"), findings
     if "ring_s" in scenario:
         assert verdict.obligations.ring_max_s == scenario["ring_s"]
@@ -48,17 +46,13 @@ def test_the_law_in_examples(country, scenario):
         assert verdict.obligations.show_number == scenario["show"]
     if "source" in scenario:
         rule = verdict.reason or scenario.get("also", "consent")
-        assert scenario["source"] in [each.source.text for each in verdict.findings if each.rule == rule], (
-            findings
-        )
+        assert scenario["source"] in [each.source.text for each in verdict.findings if each.rule == rule], findings
 
 
 @pytest.mark.parametrize("country", ["nl", "de"])
 def test_each_country_has_scenarios_of_every_decision(country):
     """An allowed, a deferred and a denied example at least, so that no file is one-sided."""
-    decisions = {
-        scenario["decision"] for name, scenario in (each.values for each in scenarios()) if name == country
-    }
+    decisions = {scenario["decision"] for name, scenario in (each.values for each in scenarios()) if name == country}
     assert decisions == {decision.name for decision in Decision}
 
 

@@ -117,8 +117,6 @@ def test_arguments_are_split_only_between_brackets_and_quotes() -> None:
 
 def test_every_gate_context_of_the_shipped_files_stands_once() -> None:
     """Two contexts of one name would be joined by Asterisk without a word."""
-    contexts = [
-        name for text in shipped().values() for name in re.findall(r"^\[([^]]+)\]", text, re.MULTILINE)
-    ]
+    contexts = [name for text in shipped().values() for name in re.findall(r"^\[([^]]+)\]", text, re.MULTILINE)]
     assert sorted(contexts) == sorted(set(contexts))
     assert {"ringfence-agents", "ringfence-dial", "ringfence-trunk", "ringfence-outcome"} <= set(contexts)

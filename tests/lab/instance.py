@@ -28,6 +28,22 @@ _SECRET = "lab-only"
 _MARKER_HOST = "127.0.0.4"
 
 
+def fill_templates(folders: Sequence[Path], target: Path, values: Mapping[str, str]) -> None:
+    """Write every `*.conf` of some folders into one, later folders winning.
+
+    Args:
+        folders: Where the templates are.
+        target: Where the configuration goes.
+        values: What stands for each `@NAME@`.
+    """
+    for folder in folders:
+        for file in sorted(folder.glob("*.conf")):
+            text = file.read_text()
+            for key, value in values.items():
+                text = text.replace(f"@{key}@", value)
+            (target / file.name).write_text(text)
+
+
 class AsteriskFailed(Exception):
     """This Asterisk did not start, or died; holds the end of its log."""
 
@@ -100,12 +116,7 @@ class Asterisk:
             "RTP_FIRST": str(first),
             "RTP_LAST": str(last),
         }
-        for folder in (TEMPLATES / "both", *self._dialplan, TEMPLATES / self.name):
-            for file in sorted(folder.glob("*.conf")):
-                text = file.read_text()
-                for key, value in {**own, **values}.items():
-                    text = text.replace(f"@{key}@", value)
-                (self.etc / file.name).write_text(text)
+        fill_templates((TEMPLATES / "both", *self._dialplan, TEMPLATES / self.name), self.etc, {**own, **values})
         _link_data(self.program.data, self.folder / "data")
         _write_silence(self.folder / "sounds" / "silence.wav")
 

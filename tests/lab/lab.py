@@ -56,9 +56,7 @@ class Lab:
         self._endpoints: set[tuple[str, str]] = set()
 
     @classmethod
-    async def start(
-        cls, *, fastagi_port: int = 0, dialplan: Path = DIALPLAN, without: Sequence[str] = ()
-    ) -> Lab:
+    async def start(cls, *, fastagi_port: int = 0, dialplan: Path = DIALPLAN, without: Sequence[str] = ()) -> Lab:
         """Provision what is missing and start both Asterisks.
 
         Args:
@@ -117,9 +115,7 @@ class Lab:
         found = await self.carrier.invites()
         return [invite for invite in found if number in ("", invite.number) and invite.at_s >= since_s]
 
-    async def subscriber(
-        self, number: str, does: str = "answer", *, ring_s: float = 0.5, talk_s: float = 0.2
-    ) -> None:
+    async def subscriber(self, number: str, does: str = "answer", *, ring_s: float = 0.5, talk_s: float = 0.2) -> None:
         """Say what the person at `number` does when called.
 
         Args:

@@ -113,11 +113,7 @@ def _installed() -> AsteriskProgram | None:
         None,
     )
     data = next(
-        (
-            p
-            for p in (Path("/usr/share/asterisk"), Path("/var/lib/asterisk"))
-            if (p / "documentation").is_dir()
-        ),
+        (p for p in (Path("/usr/share/asterisk"), Path("/var/lib/asterisk")) if (p / "documentation").is_dir()),
         None,
     )
     if not serves(version) or modules is None or data is None:
@@ -157,9 +153,7 @@ def _build(root: Path, suite: str) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
         if done.returncode:
-            raise ProvisionError(
-                f"mmdebstrap could not fetch Asterisk from suite `{suite}`: {done.stderr[-800:]}"
-            )
+            raise ProvisionError(f"mmdebstrap could not fetch Asterisk from suite `{suite}`: {done.stderr[-800:]}")
         _program_in(unfinished)
         unfinished.chmod(0o755)
         unfinished.rename(root)
@@ -224,9 +218,7 @@ def _install_packages(*packages: str) -> None:
 
 
 def _output(*command: str) -> str:
-    return subprocess.run(
-        command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL
-    ).stdout
+    return subprocess.run(command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL).stdout
 
 
 @contextmanager

@@ -161,9 +161,7 @@ class Softphone(asyncio.DatagramProtocol):
         self.send(call, "INVITE", extra, _SDP.format(host=self.host), branch=call.branch, cseq=1, to=to)
         return call
 
-    def request(
-        self, call: PhoneCall, method: str, extra: Mapping[str, str] | None = None, body: str = ""
-    ) -> None:
+    def request(self, call: PhoneCall, method: str, extra: Mapping[str, str] | None = None, body: str = "") -> None:
         """Send a request inside a call."""
         call.cseq += 1
         branch = f"z9hG4bK{uuid.uuid4().hex}"

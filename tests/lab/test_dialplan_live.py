@@ -25,9 +25,7 @@ def number() -> str:
     return f"+49309018{next(_numbers):05d}"
 
 
-async def test_an_allowed_call_shows_the_chosen_number_in_from_and_pai(
-    lab: Lab, agi: ScriptedAgi, number: str
-) -> None:
+async def test_an_allowed_call_shows_the_chosen_number_in_from_and_pai(lab: Lab, agi: ScriptedAgi, number: str) -> None:
     """Whatever caller ID and name the caller had; and gets the own one back."""
     attempt = await lab.dial(number, "sales", agent="a17", caller_id="4711", name='Eve "X" <99>')
     (invite,) = await lab.invites(number)
@@ -47,9 +45,7 @@ async def test_the_outcome_is_told_once_with_what_dial_found(lab: Lab, agi: Scri
     assert [asked.arguments for asked in agi.of("outcome")] == [[TOKEN, "BUSY", "17", ""]]
 
 
-async def test_the_outcome_is_told_once_when_the_agent_hangs_up(
-    lab: Lab, agi: ScriptedAgi, number: str
-) -> None:
+async def test_the_outcome_is_told_once_when_the_agent_hangs_up(lab: Lab, agi: ScriptedAgi, number: str) -> None:
     """From the hangup handler, with the seconds that were spoken; the dialplan never returns."""
     await lab.subscriber(number, "answer", ring_s=0.1, talk_s=60)
     running = await lab.begin(number, "sales")
@@ -65,9 +61,7 @@ async def test_the_outcome_is_told_once_when_the_agent_hangs_up(
     assert int(told.arguments[3]) >= 1
 
 
-async def test_an_agent_who_hangs_up_while_it_rings_cancels_the_call(
-    lab: Lab, agi: ScriptedAgi, number: str
-) -> None:
+async def test_an_agent_who_hangs_up_while_it_rings_cancels_the_call(lab: Lab, agi: ScriptedAgi, number: str) -> None:
     """One CANCEL at the carrier, one outcome."""
     await lab.subscriber(number, "never")
     running = await lab.begin(number, "sales")
@@ -186,9 +180,7 @@ async def test_a_denial_of_the_second_try_holds(lab: Lab, agi: ScriptedAgi, numb
     assert (attempt.decision, attempt.answered_by) == ("DENY", "process")
 
 
-async def test_the_second_try_is_not_asked_when_the_service_answered(
-    lab: Lab, agi: ScriptedAgi, number: str
-) -> None:
+async def test_the_second_try_is_not_asked_when_the_service_answered(lab: Lab, agi: ScriptedAgi, number: str) -> None:
     """A denial of the service is not appealed."""
     _install_program(lab, decision="ALLOW", trunk="PASS")
     agi.attempt = deny(number)
@@ -198,9 +190,7 @@ async def test_the_second_try_is_not_asked_when_the_service_answered(
 
 
 @pytest.mark.parametrize("answer", ["REFUSED", "PASSED", "pass", ""])
-async def test_only_exactly_pass_lets_the_trunk_leg_dial(
-    lab: Lab, agi: ScriptedAgi, number: str, answer: str
-) -> None:
+async def test_only_exactly_pass_lets_the_trunk_leg_dial(lab: Lab, agi: ScriptedAgi, number: str, answer: str) -> None:
     """The verdict was ALLOW; the trunk leg still dies before its INVITE."""
     agi.trunk = {"RINGFENCE_TRUNK": answer}
     attempt = await lab.dial(number, "sales")
@@ -216,9 +206,7 @@ async def test_a_trunk_leg_whose_server_hangs_never_dials(lab: Lab, agi: Scripte
     assert attempt.took_s < 5
 
 
-async def test_a_dial_that_skipped_the_gate_dies_on_the_trunk_leg(
-    lab: Lab, agi: ScriptedAgi, number: str
-) -> None:
+async def test_a_dial_that_skipped_the_gate_dies_on_the_trunk_leg(lab: Lab, agi: ScriptedAgi, number: str) -> None:
     """No token: asked all the same, and refused."""
     agi.trunk = {"RINGFENCE_TRUNK": "REFUSED"}
     attempt = await lab.dial_past_the_gate(number, token="")
@@ -226,9 +214,7 @@ async def test_a_dial_that_skipped_the_gate_dies_on_the_trunk_leg(
     assert (attempt.dial_status, attempt.hangup_cause) == ("CHANUNAVAIL", "21")
 
 
-async def test_an_emergency_number_as_excuse_for_another_is_refused(
-    lab: Lab, agi: ScriptedAgi, number: str
-) -> None:
+async def test_an_emergency_number_as_excuse_for_another_is_refused(lab: Lab, agi: ScriptedAgi, number: str) -> None:
     """The pre-dial routine is told 112 while another number is dialled."""
     agi.trunk = {"RINGFENCE_TRUNK": "REFUSED"}
     await lab.dial_past_the_gate(number, token="", token_number="112")

@@ -90,9 +90,7 @@ def test_markers_of_the_lab_are_left_out() -> None:
         ("Asterisk 23.0.0", (23, 0, 0), True),
     ],
 )
-def test_an_installed_asterisk_is_used_only_when_it_serves(
-    text: str, version: tuple[int, ...], good: bool
-) -> None:
+def test_an_installed_asterisk_is_used_only_when_it_serves(text: str, version: tuple[int, ...], good: bool) -> None:
     """Version 16 or later, and able to record its SIP socket."""
     assert read_version(text) == version
     assert serves(version) is good
@@ -163,9 +161,7 @@ async def test_nothing_outlives_a_lab_whose_python_is_killed() -> None:
 
 async def test_a_process_that_ignores_sigterm_is_ended_all_the_same() -> None:
     """After its patience, SIGKILL."""
-    code = (
-        "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); signal.pause()"
-    )
+    code = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); signal.pause()"
     out = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=out)
     assert process.stdout is not None

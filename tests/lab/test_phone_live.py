@@ -81,9 +81,7 @@ async def test_a_refused_agent_gets_the_cause_as_sip_status(lab: Lab, agi: Scrip
     assert await asyncio.wait_for(call.final, 10) == 403
 
 
-async def test_a_blind_transfer_to_an_outside_number_passes_the_gate(
-    lab: Lab, agi: ScriptedAgi, number: str
-) -> None:
+async def test_a_blind_transfer_to_an_outside_number_passes_the_gate(lab: Lab, agi: ScriptedAgi, number: str) -> None:
     """Denied: the second number sees no INVITE; its campaign is the one of the call; the agent is told."""
     other = number + "9"
     call = await _talk(lab, number)
@@ -160,9 +158,7 @@ async def test_an_attended_transfer_by_the_telephone_needs_two_gated_calls(
     await lab.clear()
 
 
-async def test_an_attended_transfer_to_a_denied_number_never_leaves(
-    lab: Lab, agi: ScriptedAgi, number: str
-) -> None:
+async def test_an_attended_transfer_to_a_denied_number_never_leaves(lab: Lab, agi: ScriptedAgi, number: str) -> None:
     """The consultation call is refused; the first call goes on."""
     other = number + "5"
     first = await _talk(lab, number)
@@ -174,9 +170,7 @@ async def test_an_attended_transfer_to_a_denied_number_never_leaves(
     await first.hang_up()
 
 
-async def test_a_redirect_by_the_called_party_is_not_followed(
-    lab: Lab, agi: ScriptedAgi, number: str
-) -> None:
+async def test_a_redirect_by_the_called_party_is_not_followed(lab: Lab, agi: ScriptedAgi, number: str) -> None:
     """The carrier answers 302 with another number, which nobody decided on."""
     other = number + "4"
     await lab.subscriber(number, "moved", ring_s=0.1)

@@ -111,7 +111,7 @@ async def _talk(lab, campaign="tulip-nl"):
 async def _until_invited(lab, number, since_s):
     """Wait until the carrier saw an INVITE to `number`; returns all of them."""
     async with asyncio.timeout(10):
-        while not (invites := await lab.invites(number, since_s=since_s)):
+        while not (invites := await lab.invites(number, since_s=since_s)):  # noqa: ASYNC110
             await asyncio.sleep(0.05)  # the capture file grows without an event
     return invites
 
@@ -198,9 +198,7 @@ async def _token(service, number: str) -> str:
 async def test_a_fresh_token_passes_so_the_next_tests_mean_something(lab, gate):
     """Control: number, caller ID and age are right."""
     seen = len(await lab.invites(people.AGREED_NL))
-    await lab.dial_past_the_gate(
-        people.AGREED_NL, token=await _token(gate, people.AGREED_NL), caller_id=SHOWN
-    )
+    await lab.dial_past_the_gate(people.AGREED_NL, token=await _token(gate, people.AGREED_NL), caller_id=SHOWN)
     assert len(await lab.invites(people.AGREED_NL)) == seen + 1
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import time
 
 import pytest
 
-from tests.lab import people
+from tests.lab import faults, people
 from tests.lab.fixtures import SITE
 from tests.lab.service import ServiceProcess
 
@@ -41,9 +42,7 @@ async def test_a_taken_port_is_one_clear_line(gate, tmp_path):
 
 async def test_an_unreadable_file_is_one_clear_line(gate, tmp_path):
     """A configuration with a typo never starts."""
-    other = ServiceProcess(
-        None, tmp_path / "typo", site=SITE, toml="\n[gate]\ndeadline = 3\n", watchdog=False
-    )
+    other = ServiceProcess(None, tmp_path / "typo", site=SITE, toml="\n[gate]\ndeadline = 3\n", watchdog=False)
     refused = await other.run("serve")
     assert refused.code == 2
     assert "deadline" in refused.err
@@ -63,8 +62,6 @@ async def test_reload_takes_new_rules(lab, gate):
 
 async def test_a_bad_file_is_refused_and_the_old_rules_stay(lab, gate):
     """Both through `ringfence reload` and through a bare SIGHUP."""
-    import signal
-
     campaigns = gate.config / "campaigns.toml"
     campaigns.write_text(campaigns.read_text() + '\n[[campaign]]\nid = "broken"\nprincipal = "nobody"\n')
     refused = await gate.reload()
@@ -78,20 +75,20 @@ async def test_a_bad_file_is_refused_and_the_old_rules_stay(lab, gate):
 
 
 async def test_sigterm_lets_running_sessions_end(gate):
-    """A session under way is answered while the service stops; it exits with 0."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", gate.fastagi_port)
-    writer.write(b"agi_network_script: attempt\nagi_callerid: 1001\nagi_callingpres: 0\n")
-    await writer.drain()
-    stopping = asyncio.create_task(gate.stop())
-    await asyncio.sleep(0.3)
-    writer.write(f"agi_arg_1: {people.AGREED_NL}\nagi_arg_2: tulip-nl\n\n".encode())
-    lines = b""
-    while line := await reader.readline():
-        lines += line
+    """A decision under way (the store is frozen) is answered while the service stops; it exits with 0."""
+    with faults.frozen_store(gate):
+        reader, writer = await asyncio.open_connection("127.0.0.1", gate.fastagi_port)
+        lines = ("network_script: attempt", "callerid: 1001", "callingpres: 0")
+        arguments = (f"arg_1: {people.AGREED_NL}", "arg_2: tulip-nl")
+        writer.write("".join(f"agi_{line}\n" for line in (*lines, *arguments)).encode() + b"\n")
+        await asyncio.sleep(0.1)  # now the decision waits for the store
+        gate.send_signal(signal.SIGTERM)
+        answer = await asyncio.wait_for(reader.readline(), 5)
         writer.write(b"200 result=1\n")
-    writer.close()
-    assert b'RINGFENCE_DECISION "ALLOW"' in lines
-    assert await stopping == 0
+        assert b"RINGFENCE_DECISION=DEFER" in answer
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+    assert await gate.stop() == 0
 
 
 async def test_several_workers_answer_and_reload(lab, tmp_path):
@@ -100,14 +97,14 @@ async def test_several_workers_answer_and_reload(lab, tmp_path):
     try:
         await people.enter_records(service, tmp_path)
         await service.start()
-        for _ in range(6):
+        for _ in range(3):
             since_s = time.time()
             attempt = await lab.dial(people.AGREED_NL, "tulip-nl", caller_id="1001")
             assert attempt.decision == "ALLOW"
             (invite,) = await lab.invites(people.AGREED_NL, since_s=since_s)
             assert invite.answered_at_s is not None
         _, metrics = await service.get("/metrics")
-        assert 'ringfence_decisions_total{decision="ALLOW",reason=""} 6.0' in metrics
+        assert 'ringfence_decisions_total{decision="ALLOW",reason=""} 3.0' in metrics
         assert (await service.reload()).code == 0
     finally:
         await service.close()

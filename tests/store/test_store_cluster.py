@@ -36,9 +36,7 @@ pytestmark = pytest.mark.store
 @pytest.fixture
 async def node(short_path):
     """One node that holds every slot."""
-    server = Server(
-        short_path, "--cluster-enabled", "yes", "--cluster-port", str(free_port()), port=free_port()
-    )
+    server = Server(short_path, "--cluster-enabled", "yes", "--cluster-port", str(free_port()), port=free_port())
     server.start()
     # Slots one range at a time is Redis 7; each by its number is every version's.
     await ask(server.url, "CLUSTER", "ADDSLOTS", *range(16384))
@@ -86,9 +84,7 @@ async def test_a_cluster_decides_like_a_single_server(cluster, ledger):
     assert not (await cluster.look_up(query(reserve=True, attempt_id=numbered(2)))).reserved
     redeemed = await cluster.redeem(person=PERSON, token="a" * 32, shown=SHOWN, now=NOW)
     assert redeemed.result is Redemption.PASS
-    await cluster.release(
-        person=PERSON, principal="acme", campaign="spring", attempt_id="a" * 32, token="a" * 32
-    )
+    await cluster.release(person=PERSON, principal="acme", campaign="spring", attempt_id="a" * 32, token="a" * 32)
     assert (await cluster.look_up(query())).attempts[0].used == 0
     await cluster.mark_passed("1.2")
     assert await cluster.has_passed("1.2")
@@ -194,9 +190,7 @@ async def test_a_cluster_that_evicts_is_refused_too(cluster, node):
 
 async def test_attempts_reach_a_cluster(node, ledger):
     """With the wall clock of the attempts."""
-    projection = Projection(
-        f"cluster://127.0.0.1:{node.port}", keep_attempts_s=KEEP_S * 100, wall_clock=NOW.timestamp
-    )
+    projection = Projection(f"cluster://127.0.0.1:{node.port}", keep_attempts_s=KEEP_S * 100, wall_clock=NOW.timestamp)
     await ledger.append([attempt(n) for n in range(50)])
     try:
         await Projector(ledger, projection).catch_up()

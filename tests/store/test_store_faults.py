@@ -92,9 +92,7 @@ async def test_a_thawed_server_answers_at_once_and_only_the_new_calls(filled, ow
     await filled.look_up(query())
     own_server.freeze()
     lost = [filled.look_up(query(person=OTHER_PERSON)) for _ in range(10)]
-    assert {type(error) for error in await asyncio.gather(*lost, return_exceptions=True)} == {
-        StoreTimeoutError
-    }
+    assert {type(error) for error in await asyncio.gather(*lost, return_exceptions=True)} == {StoreTimeoutError}
     own_server.thaw()
     for _ in range(20):
         assert (await filled.look_up(query())).objections == ()
@@ -121,9 +119,7 @@ async def test_a_release_is_done_even_when_it_comes_late(filled, own_server):
     await filled.look_up(query(reserve=True))
     own_server.freeze()
     with pytest.raises(StoreTimeoutError):
-        await filled.release(
-            person=PERSON, principal="acme", campaign="spring", attempt_id="a" * 32, token="a" * 32
-        )
+        await filled.release(person=PERSON, principal="acme", campaign="spring", attempt_id="a" * 32, token="a" * 32)
     own_server.thaw()
     await until(lambda: _used(filled, 0))
 

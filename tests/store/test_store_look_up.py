@@ -35,9 +35,7 @@ async def test_an_unknown_number_has_no_records(store):
     """Nothing held, nothing reserved, and each limit counted as zero."""
     records = await store.look_up(query())
     assert (records.objections, records.consents, records.relationships) == ((), (), ())
-    assert [(count.limit, count.used, count.oldest_at) for count in records.attempts] == [
-        (DAY_LIMIT, 0, None)
-    ]
+    assert [(count.limit, count.used, count.oldest_at) for count in records.attempts] == [(DAY_LIMIT, 0, None)]
     assert not records.reserved
 
 
@@ -162,9 +160,7 @@ async def test_nothing_is_reserved_against_an_objection(store, ledger, projector
 async def test_a_released_attempt_is_forgotten(store, url):
     """Count and token go; the next one may be made."""
     await store.look_up(query(reserve=True))
-    await store.release(
-        person=PERSON, principal="acme", campaign="spring", attempt_id="a" * 32, token="a" * 32
-    )
+    await store.release(person=PERSON, principal="acme", campaign="spring", attempt_id="a" * 32, token="a" * 32)
     assert await ask(url, "EXISTS", keys.attempts(PERSON), keys.token(PERSON, "a" * 32)) == 0
     assert (await store.look_up(query(reserve=True))).reserved
 
@@ -175,9 +171,7 @@ async def test_two_hundred_agents_at_one_instant_get_one_reservation(url, store)
     try:
         answers = await asyncio.gather(
             *(
-                stores[number % 8].look_up(
-                    query(reserve=True, attempt_id=numbered(number), token=numbered(number))
-                )
+                stores[number % 8].look_up(query(reserve=True, attempt_id=numbered(number), token=numbered(number)))
                 for number in range(200)
             )
         )
@@ -258,7 +252,5 @@ async def test_a_look_up_is_one_command_on_the_wire(store, url):
 
 async def _calls(url: str) -> dict[str, int]:
     text = (await ask(url, "INFO", "commandstats")).decode()
-    pairs = (
-        line.removeprefix("cmdstat_").split(":calls=") for line in text.splitlines() if ":calls=" in line
-    )
+    pairs = (line.removeprefix("cmdstat_").split(":calls=") for line in text.splitlines() if ":calls=" in line)
     return {name: int(rest.split(",")[0]) for name, rest in pairs}

@@ -87,9 +87,7 @@ async def test_a_token_is_worth_nothing_in_an_emptied_store(store, url):
         await _redeem(store)
 
 
-@pytest.mark.parametrize(
-    "value", ["{", "[]", '{"principal":"acme"}', '{"principal":1,"shown":"x","expires_ms":1}']
-)
+@pytest.mark.parametrize("value", ["{", "[]", '{"principal":"acme"}', '{"principal":1,"shown":"x","expires_ms":1}'])
 async def test_an_unreadable_token_is_corrupt_and_gone(store, url, value):
     """It is not tried again."""
     await ask(url, "SET", keys.token(PERSON, TOKEN), value)

@@ -73,9 +73,7 @@ def test_a_value_that_could_end_a_line_or_a_string_is_refused(char: str):
             send()
 
 
-@pytest.mark.parametrize(
-    "name", ["", "1A", "A B", "A=B", "SHELL(id)", "A\n", 'A"', "Ä", "A" * 80, "${A}", "A,B"]
-)
+@pytest.mark.parametrize("name", ["", "1A", "A B", "A=B", "SHELL(id)", "A\n", 'A"', "Ä", "A" * 80, "${A}", "A,B"])
 def test_a_name_that_is_no_variable_is_refused(name: str):
     """A function would run when it is set."""
     with pytest.raises(LocalProtocolError):
@@ -92,9 +90,7 @@ def test_an_expression_is_one_argument():
         commands.get_full_variable("x" * 2048)
 
 
-SENDABLE = st.text(
-    st.characters(exclude_characters='"\u2028\u2029', exclude_categories=["Cc", "Cs"]), max_size=200
-)
+SENDABLE = st.text(st.characters(exclude_characters='"\u2028\u2029', exclude_categories=["Cc", "Cs"]), max_size=200)
 
 
 @given(st.dictionaries(st.from_regex(r"[A-Z_][A-Z0-9_]{0,20}", fullmatch=True), SENDABLE, max_size=40))

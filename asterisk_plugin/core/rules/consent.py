@@ -154,9 +154,7 @@ def _relationships(case: Case) -> tuple[Finding | None, Finding | None]:
             continue
         if (why := _why_lapsed(relationship, case)) is None:
             entry = case.law.relationship[0]
-            sentence = (
-                f"a customer of {campaign.principal.name} since {relationship.started_on} may be called"
-            )
+            sentence = f"a customer of {campaign.principal.name} since {relationship.started_on} may be called"
             return Finding("relationship", Decision.ALLOW, sentence, entry.source), None
         lapsed = why
     return None, lapsed
@@ -186,9 +184,7 @@ def _why_lapsed(relationship: Relationship, case: Case) -> Finding | None:
     if last_day is None or today <= last_day:
         return None
     sentence = f"the customer relationship served as ground until {last_day}"
-    return Finding(
-        Reason.RELATIONSHIP_EXPIRED, Decision.DENY, sentence, source or case.law.relationship[0].source
-    )
+    return Finding(Reason.RELATIONSHIP_EXPIRED, Decision.DENY, sentence, source or case.law.relationship[0].source)
 
 
 def _last_day(relationship: Relationship, case: Case) -> tuple[dt.date | None, Source | None]:

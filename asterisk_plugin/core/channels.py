@@ -1,0 +1,26 @@
+"""Names of Asterisk channels: what may be written down of them, and which leg is meant."""
+
+from __future__ import annotations
+
+
+def leg_key(unique_id: str, channel: str) -> str:
+    """Which leg is meant, also where several Asterisks without a system name are watched.
+
+    Args:
+        unique_id: Asterisk's unique id; two Asterisks may use the same one at the same moment.
+        channel: Channel name, `PJSIP/carrier-0000001a`.
+    """
+    return f"{unique_id}/{channel}"
+
+
+def without_number(channel: str) -> str:
+    """A channel name that holds no telephone number: technology, endpoint, and the part after the last dash.
+
+    Args:
+        channel: `PJSIP/carrier-0000001a` stays; `DAHDI/i1/5551234-1` becomes `DAHDI/i1-1`.
+    """
+    name, dash, suffix = channel.rpartition("-")
+    if not dash:
+        name, suffix = channel, ""
+    kept = "/".join(name.split("/")[:2])
+    return f"{kept}-{suffix}" if dash else kept

@@ -1,0 +1,35 @@
+"""A ledger that is known to be away: nothing can be written down, so nobody is dialled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from asterisk_plugin.errors import LedgerUnavailableError
+    from asterisk_plugin.ports import Event, StoredEvent
+
+
+class AwayLedger:
+    """`ports.Ledger` when the real one cannot be opened.
+
+    Args:
+        error: What every method raises.
+    """
+
+    def __init__(self, error: LedgerUnavailableError) -> None:
+        self._error = error
+
+    def submit(self, event: Event) -> None:  # noqa: ARG002 - nothing is done with it
+        """Raise the error."""
+        raise self._error
+
+    def read(self, after: int = 0) -> AsyncIterator[StoredEvent]:  # noqa: ARG002 - there is nothing to read
+        """Raise the error."""
+        raise self._error
+
+    async def _fail(self, *_: object, **__: object) -> NoReturn:
+        raise self._error
+
+    append = wait_durable = head = _fail

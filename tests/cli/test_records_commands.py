@@ -1,0 +1,157 @@
+"""`object`, `consent`, `relationship`, `evidence`: recorded first, in force at once when there is a store."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from record_keeping import ANNE, BERT, Desk
+
+from asterisk_plugin.settings.data_dir import DataDir
+from asterisk_plugin.store.embedded import EmbeddedValkey
+
+TUESDAY = "2026-11-24T11:00"
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+@pytest.fixture
+def desk_with_store() -> Iterator[Desk]:
+    """A desk beside an embedded Valkey whose service is away, filled from the ledger."""
+    with tempfile.TemporaryDirectory(prefix="rf-") as name:
+        desk = Desk(Path(name))
+        DataDir(desk.data_dir).prepare()
+        server = EmbeddedValkey(desk.data_dir)
+        DataDir(desk.data_dir).write_run({"store_url": asyncio.run(server.start())})
+        try:
+            assert desk.run("object", "+31612345999", "--everyone").code == 0
+            assert desk.run("rebuild").code == 0
+            yield desk
+        finally:
+            asyncio.run(server.stop())
+
+
+def decided(desk: Desk, number: str) -> tuple[str, str]:
+    said = desk.run("check", number, "--campaign", "tulip-nl", "--at", TUESDAY, "--json")
+    verdict = json.loads(said.out)
+    return verdict["decision"], verdict["reason"]
+
+
+def add_consent(desk: Desk, *more: str) -> str:
+    said = desk.run(
+        "consent", "add", ANNE, "--principal", "tulip", "--purpose", "sales", "--product", "electricity", *more
+    )
+    assert said.code == 0, said.err
+    return said.out
+
+
+def test_every_record_decides_the_very_next_call(desk_with_store: Desk):
+    """Consent allows, withdrawal ends it, an objection outweighs everything."""
+    desk = desk_with_store
+    assert decided(desk, ANNE) == ("DENY", "consent-missing")
+    assert "in force now" in add_consent(desk, "--given-at", "2026-11-01")
+    assert decided(desk, ANNE) == ("ALLOW", "")
+    desk.run("consent", "withdraw", ANNE, "--principal", "tulip", "--purpose", "sales")
+    assert decided(desk, ANNE)[0] == "DENY"
+    said = desk.run("object", ANNE, "--principal", "tulip", "--channel", "agent")
+    assert "in force now" in said.out
+    assert decided(desk, ANNE) == ("DENY", "objection")
+
+
+def test_an_import_decides_the_very_next_call(desk_with_store: Desk):
+    """A file is in force when the command ends."""
+    file = desk_with_store.write_consents("c.csv", [BERT], given="2026-11-01")
+    assert "in force now" in desk_with_store.run("consent", "import", file).out
+    assert decided(desk_with_store, BERT) == ("ALLOW", "")
+
+
+def test_an_objection_without_a_store_is_recorded_and_says_when_it_counts(desk: Desk):
+    """The ledger is what counts; the store follows."""
+    said = desk.run("object", ANNE, "--everyone", "--wording", "never again", "--by", "kim")
+    assert said.code == 0
+    assert "takes effect when a service is up" in said.out
+    (objection,) = desk.history(ANNE)
+    assert objection["sealed"] == {"number": ANNE, "wording": "never again"}
+    assert objection["body"] == {
+        "scope": "*", "channel": "cli", "by": "kim", "reference": said.out.split()[0],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ((ANNE,), "--principal ID, or --everyone"),
+        ((ANNE, "--everyone", "--principal", "tulip"), "exclude each other"),
+        ((ANNE, "--principal", "tulp"), "did you mean `tulip`?"),
+        (("112", "--everyone"), "it is nobody's own number"),
+        (("abc", "--everyone"), "only digits"),
+    ],
+)
+def test_an_objection_that_cannot_be_meant_is_refused(desk: Desk, arguments: tuple[str, ...], complaint: str):
+    """Nothing is guessed, nothing is recorded."""
+    said = desk.run("object", *arguments)
+    assert said.code == 2
+    assert complaint in said.err
+    assert desk.rows() == 0
+
+
+def test_the_history_of_a_person_is_shown_oldest_first(desk: Desk):
+    """Also for people, not only as JSON."""
+    add_consent(desk, "--name", "Anne [bold]", "--expires", "2027-01-31")
+    desk.run(
+        "relationship", "add", ANNE, "--principal", "tulip", "--product", "electricity", "--started-on", "2024-01-01"
+    )
+    desk.run("consent", "withdraw", ANNE, "--principal", "tulip", "--purpose", "sales")
+    assert [one["kind"] for one in desk.history(ANNE)] == ["consent", "relationship", "consent-withdrawn"]
+    assert desk.history(ANNE)[0]["body"]["expires_at"] == "2027-01-31T23:00:00+00:00"  # the whole day counts
+    assert "Anne [bold]" in desk.run("consent", "show", ANNE).out
+    assert "nothing is recorded of" in desk.run("consent", "show", BERT).out
+
+
+def test_what_a_person_quotes_leads_to_their_objection(desk: Desk):
+    """In capitals or not, or by its id."""
+    reference = desk.run("object", ANNE, "--everyone").out.split()[0]
+    (found,) = json.loads(desk.run("evidence", "show", reference.lower(), "--json").out)
+    assert found["sealed"]["number"] == ANNE
+    assert json.loads(desk.run("evidence", "show", found["id"], "--json").out) == [found]
+    assert desk.run("evidence", "show", "Q00000").code == 2
+
+
+def test_plain_numbers_are_nowhere_in_the_data_directory(desk: Desk):
+    """Neither the ledger nor what a long import leaves may tell who was recorded."""
+    desk.run("object", ANNE, "--everyone", "--wording", "leave me alone")
+    desk.run("consent", "import", desk.write_consents("c.csv", [BERT]))
+    for file in desk.data_dir.rglob("*"):
+        content = file.read_bytes() if file.is_file() else b""
+        for secret in (ANNE, BERT, "leave me alone", "A. Person"):
+            assert secret.encode() not in content, file
+
+
+def test_verification_names_the_row_that_was_edited(desk: Desk):
+    """Exit code 1: something was found."""
+    for number in (ANNE, BERT, "+31612345003"):
+        desk.run("object", number, "--everyone")
+    note = desk.run("evidence", "verify").out.split()[-1]
+    assert desk.run("evidence", "verify", "--noted", note).code == 0
+    with sqlite3.connect(desk.data_dir / "ledger.sqlite") as ledger:
+        ledger.execute("""UPDATE events SET body = replace(body, '"*"', '"tulip"') WHERE seq = 2""")
+    ledger.close()
+    said = desk.run("evidence", "verify")
+    assert (said.code, said.err) == (1, "broken: ledger row 2: edited\n")
+    assert json.loads(desk.run("evidence", "verify", "--json").out) == {"whole": False, "row": 2, "reason": "edited"}
+
+
+def test_a_place_without_records_is_told_and_nothing_is_made(desk: Desk):
+    """A wrong --data-dir must not look like a ledger that is whole."""
+    said = desk.run("evidence", "verify")
+    assert said.code == 2
+    assert "nothing was ever recorded" in said.err
+    assert not desk.data_dir.exists()
