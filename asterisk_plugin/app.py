@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from asterisk_plugin.settings.service import AgiSettings, RingfenceFile
 
 _log = logging.getLogger("ringfence.app")
+
+
+_SWITCH_S = 0.0005
 
 
 @dataclass(slots=True)
@@ -83,6 +87,7 @@ async def open_node(
         timeout_s=settings.store.timeout_ms / 1000,
         connections=settings.store.connections,
         keep_attempts_s=longest_window_s(loaded.site),
+        identify=ledger.identity,
     )
     try:
         await store.connect()
@@ -113,6 +118,8 @@ async def start_agi(
     gate: Gate, settings: AgiSettings, listener: socket.socket, on_event: Callable[[str], None]
 ) -> AgiServer:
     """Answer FastAGI on an already bound socket, from the first call on at full speed."""
+    # The ledger's thread must not keep a decision waiting for the usual 5 ms of a thread switch.
+    sys.setswitchinterval(_SWITCH_S)
     warm_up(gate.site, gate.clock())
     server = AgiServer(scripts(gate), settings, on_event=on_event)
     await server.start(listener)

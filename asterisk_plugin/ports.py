@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -235,8 +236,8 @@ class Ledger(Protocol):
         """
         ...
 
-    def read(self, after: int = 0) -> AsyncIterator[StoredEvent]:
-        """Every row after seq `after`, in order."""
+    def read(self, after: int = 0, *, unseal: bool = True) -> AsyncIterator[StoredEvent]:
+        """Every row after seq `after`, in order; `sealed` is None in all of them unless `unseal`."""
         ...
 
     async def head(self) -> tuple[int, str]:
@@ -264,14 +265,26 @@ class ProjectionState:
     Args:
         position: How far it is.
         complete: Every part of it is there: nothing was emptied, and a rebuild was finished.
+        ledger_id: The ledger it was filled from, by the hash of its first row; empty when it had none yet.
+        idle_s: Seconds since a projector was last at work on it, by the store's clock; infinite when
+            that is not known.
     """
 
     position: Position
     complete: bool
+    ledger_id: str = ""
+    idle_s: float = math.inf
 
 
 class Projection(Protocol):
-    """The ledger's image in the store. Every method raises a StoreError when it cannot."""
+    """The ledger's image in the store. Every method raises a StoreError when it cannot.
+
+    Args:
+        ledger_id: The ledger that decisions rely on, by the hash of its first row: empty while it
+            has none, None until the projector has looked.
+    """
+
+    ledger_id: str | None
 
     async def state(self) -> ProjectionState:
         """How far it is, and whether it is complete."""
@@ -286,15 +299,19 @@ class Projection(Protocol):
         """
         ...
 
-    async def begin_rebuild(self) -> bool:
-        """Take it out of use and empty it; False when another process is doing so."""
+    async def show_life(self) -> None:
+        """Note, from time to time, that a projector keeps it in step."""
+        ...
+
+    async def begin_rebuild(self, ledger_id: str = "") -> bool:
+        """Take it out of use and empty it, to be filled from this ledger; False when another process is doing so."""
         ...
 
     async def keep_lease(self) -> None:
         """Show that our rebuild is alive.
 
         Raises:
-            StoreNotReadyError: Another process has taken it over.
+            StoreNotReadyError: Another process has taken it over, or may have.
         """
         ...
 

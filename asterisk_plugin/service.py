@@ -25,6 +25,7 @@ from asterisk_plugin.ami.client import AmiClient
 from asterisk_plugin.app import apply_gate_settings, open_node, start_agi
 from asterisk_plugin.callflow.projector import Projector
 from asterisk_plugin.callflow.records import configuration_event
+from asterisk_plugin.callflow.trunk_legs import Passes
 from asterisk_plugin.callflow.watchdog import Watchdog
 from asterisk_plugin.core.engine import is_emergency_number, longest_window_s
 from asterisk_plugin.errors import ConfigError, LedgerError, LedgerUnavailableError, RingfenceError, StoreError
@@ -91,7 +92,7 @@ class Service:
         self._data_dir.prepare()
         self._stack.callback(self._data_dir.lock().close)
         # From here on a signal sent to the process id in run.json reaches us.
-        self._run = {**self._data_dir.read_run(), "pid": os.getpid()}
+        self._run = {"pid": os.getpid(), "store_url": self._data_dir.read_run().get("store_url", "")}
         self._data_dir.write_run(self._run)
         listener = listen(self._settings.agi)
         self._stack.callback(listener.close)
@@ -99,7 +100,7 @@ class Service:
         self._data_dir.write_active(self._loaded.active_texts, self._loaded.site.version)
         node = await self._start_node(store_url)
         self._spawn(self._record_configuration(node, self._loaded))
-        self._projector = Projector(node.ledger, node.store.projection, poll_s=0.2)
+        self._projector = Projector(node.ledger, node.store.projection, poll_s=0.2, identify=node.ledger.identity)
         await self._first_projection(self._projector)
         self._spawn(self._projector.run())
         self._spawn(self._watch_store(node))
@@ -161,7 +162,7 @@ class Service:
     async def _start_agi(self, node: Node, listener: socket.socket, store_url: str) -> None:
         if self._settings.service.workers == 1:
             if self._settings.asterisk:
-                node.gate.passed = set()
+                node.gate.passed = Passes()
             self._agi = await start_agi(node.gate, self._settings.agi, listener, self.observer.agi)
             return
         # The admin's own store URL may hold a password: a worker reads it from the configuration, because
@@ -180,7 +181,7 @@ class Service:
                 store=node.store,
                 ledger=node.ledger,
                 clock=gate.clock,
-                passes=set() if gate.passed is None else gate.passed,
+                passes=Passes() if gate.passed is None else gate.passed,
                 spares=lambda number: is_emergency_number(number, gate.site),
                 on_event=self.observer.watchdog,
             )

@@ -23,7 +23,7 @@ ANSWER_TIMEOUT_S = 10.0  # a whole dialplan of a large site
 
 MODULES = (
     *("res_agi", "pbx_config", "app_dial", "app_stack", "func_callerid", "func_channel", "func_cut"),
-    *("func_dialplan", "func_logic", "func_module", "func_strings", "func_timeout"),
+    *("func_dialplan", "func_global", "func_logic", "func_module", "func_strings", "func_timeout"),
 )
 """What dialplan/ringfence-*.conf uses."""
 

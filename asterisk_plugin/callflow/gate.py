@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 from asterisk_plugin.core.person import person_tag
 
 if TYPE_CHECKING:
+    from collections.abc import MutableSet
+
     from asterisk_plugin.core.site import Site
     from asterisk_plugin.core.verdict import Verdict
     from asterisk_plugin.ports import Clock, Ledger, Store
@@ -53,7 +55,7 @@ class Gate:
         deadline_s: After this an attempt is answered DEFER.
         token_lifetime_s: Seconds between verdict and trunk leg.
         evidence_wait_s: Longest wait on the trunk leg for the verdict to be on disk.
-        passed: Unique ids of trunk channels that this process let through; None when no watchdog
+        passed: `leg_key`s of trunk channels that this process let through; None when no watchdog
             runs in this process, so nobody would ever take them out again.
     """
 
@@ -66,7 +68,7 @@ class Gate:
     deadline_s: float = 0.3
     token_lifetime_s: float = 10
     evidence_wait_s: float = 1
-    passed: set[str] | None = None
+    passed: MutableSet[str] | None = None
 
     def tag(self, e164: str) -> str:
         """The person tag of a number."""

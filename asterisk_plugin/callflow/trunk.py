@@ -70,7 +70,7 @@ async def trunk(gate: Gate, channel: Channel) -> None:
 async def _judge(gate: Gate, channel: Channel, *, token: str, argument: str, number: str) -> str:
     """`pass`, or why not."""
     shown, dialled = await _leg(channel)
-    if dialled in ("", argument) and engine.is_emergency_number(argument, gate.site):
+    if dialled == argument and engine.is_emergency_number(argument, gate.site):
         await _pass_emergency(gate, channel)
         return Redemption.PASS
     if not number or not _TOKEN.fullmatch(token) or not _is_same(dialled, number):
@@ -102,7 +102,8 @@ async def _leg(channel: Channel) -> tuple[str, str]:
         return "", ""  # an empty caller ID never equals the token's, so this refuses
     if presentation.startswith(("prohib", "unavailable")):
         shown = ""
-    return shown, dialled_number(peer)
+    technology = channel.request.channel.partition("/")[0]
+    return shown, dialled_number(peer, technology)
 
 
 def _is_same(dialled: str, number: str) -> bool:

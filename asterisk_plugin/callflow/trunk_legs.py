@@ -1,17 +1,20 @@
-"""A leg on a trunk: whether a channel is one, which way it goes, and its record when it had no token."""
+"""A leg on a trunk: whether a channel is one, which way it goes, what it dials, and its record without a token."""
 
 from __future__ import annotations
 
+import re
 import uuid
+from collections.abc import MutableSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from asterisk_plugin.core.channels import without_number
 from asterisk_plugin.errors import ManagerError
 from asterisk_plugin.ports import Event, EventKind
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 DOWN, RINGING, UP = "0", "5", "6"
 """Asterisk's channel states, as AMI gives them."""
@@ -21,7 +24,11 @@ OUTGOING_LINE = "(Outgoing Line)"
 
 READ_TIMEOUT_S = 5.0
 
-_SCHEMES = ("sip:", "sips:", "tel:")
+MOST_PASSES = 50_000
+"""Marks kept in memory: more than one Asterisk's calls at a time, some 10 MB."""
+
+_URI = re.compile(r"<?sips?:([^@]*)@.*|<?tel:([^>]*)>?", re.IGNORECASE)
+_NUMBER = re.compile(r"[+]?[0-9*#]+")
 
 
 def trunk_of(channel: str, trunks: Sequence[str]) -> str:
@@ -37,16 +44,63 @@ def trunk_of(channel: str, trunks: Sequence[str]) -> str:
     return next((trunk for trunk in trunks if base == trunk or base.startswith(f"{trunk}/")), "")
 
 
-def dialled_number(dial_string: str) -> str:
-    """The number in a DialBegin's `DialString`, empty when there is none.
+def dialled_number(dial_string: str, technology: str = "PJSIP") -> str:
+    """The number that a leg dials, by what its channel driver makes of the dial string.
+
+    Whoever originates writes the string, and a number anywhere else in it must not stand for the number
+    that is called.
 
     Args:
-        dial_string: `31201234567@carrier`, `carrier/sip:31201234567@192.0.2.1`, `g1/31201234567`.
+        dial_string: A DialBegin's `DialString` or the leg's `DIALEDPEERNUMBER`: `31201234567@carrier`,
+            `carrier/sip:31201234567@192.0.2.1`, `g1/31201234567`.
+        technology: What stands before the slash in the channel's name; each reads the string in its own way.
+
+    Returns:
+        The number; the whole dial string when it is not certain, so that it equals no number; empty only
+        for an empty one.
     """
-    text = dial_string.rpartition("/")[2]
-    for scheme in _SCHEMES:
-        text = text.removeprefix(scheme)
-    return text.partition("@")[0].partition(";")[0]
+    first, slash, rest = dial_string.partition("/")
+    if technology == "PJSIP":
+        user, at, _ = first.partition("@")
+        # `user@endpoint/uri`: the user takes the place of the one in the URI.
+        number = _number(user) if at else uri_number(rest)
+    elif slash:  # group/number/options, peer/number@context/options
+        number = _number(rest.partition("/")[0].partition("@")[0])
+    else:  # IAX2 reads `user@peer` as the account to log in with
+        number = _number(first.partition("@")[0]) if technology == "SIP" else ""
+    return number or dial_string
+
+
+def uri_number(uri: str) -> str:
+    """The number in a SIP or tel URI; empty when its user part is not a bare number."""
+    match = _URI.fullmatch(uri)
+    return _number(match[1] or match[2] or "") if match else ""
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is nothing but a number, as a telephone's keys write it."""
+    return _NUMBER.fullmatch(text) is not None
+
+
+def _number(text: str) -> str:
+    return text if is_number(text) else ""
+
+
+async def read_number(manager: Manager, channel: str) -> str:
+    """The number that a running leg has dialled, as its channel driver knows it; empty when it does not say.
+
+    Not the channel's extension or caller ID: whoever originates chooses those freely.
+
+    Args:
+        manager: The Asterisk it runs on.
+        channel: `PJSIP/carrier-0000001a`, `DAHDI/i1/31201234567-1`.
+    """
+    technology, _, rest = channel.partition("/")
+    if technology == "PJSIP":  # To, which stays as it was sent
+        return uri_number(await _read(manager, channel, "CHANNEL(pjsip,remote_uri)") or "")
+    if technology == "DAHDI":
+        return _number(rest.rpartition("-")[0].partition("/")[2])
+    return ""
 
 
 async def we_dialled(manager: Manager, fields: Mapping[str, str]) -> bool:
@@ -89,7 +143,7 @@ def untokened(asterisk: str, unique_id: str, leg: Leg, *, lived_ms: int, at: dt.
     """
     body = {
         "asterisk": asterisk,
-        "channel": leg.channel,
+        "channel": without_number(leg.channel),
         "unique_id": unique_id,
         "lived_ms": lived_ms,
         "action": leg.action,
@@ -123,3 +177,38 @@ class Leg:
     passed: bool = False
     action: str = ""  # what came of hanging it up; empty while that was not tried
     recorded: bool = False
+
+
+class Passes(MutableSet[str]):
+    """The legs that this process let through, as `leg_key`s; the oldest are dropped when there are too many.
+
+    The watchdog takes a mark out when the leg ends. Where no AMI connection tells of the end, marks would
+    pile up; and about a mark that was dropped the store is asked.
+
+    Args:
+        most: How many are kept.
+    """
+
+    def __init__(self, most: int = MOST_PASSES) -> None:
+        self._most = most
+        self._keys: dict[str, None] = {}
+
+    def add(self, value: str) -> None:
+        """Keep a mark."""
+        self._keys.pop(value, None)  # the newest again
+        self._keys[value] = None
+        if len(self._keys) > self._most:
+            del self._keys[next(iter(self._keys))]
+
+    def discard(self, value: str) -> None:
+        """Drop a mark, if it is there."""
+        self._keys.pop(value, None)
+
+    def __contains__(self, value: object) -> bool:
+        return value in self._keys
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self._keys))
+
+    def __len__(self) -> int:
+        return len(self._keys)

@@ -17,10 +17,11 @@ A call that comes in *from* the trunk's endpoint has a channel of the same name.
 destination of no DialBegin, its Newchannel is in state Ring (4), not Down (0), and so it is never
 judged.
 
-Outbound fails closed: when the store cannot say and this process has not let the leg through,
-the leg is hung up, unless it dials an emergency number. An *answered* call found while
-re-synchronising is left alone as long as the store cannot say: two people are talking, and the
-store's absence proves nothing against them. A store that says "no" is believed there too.
+Outbound fails closed: when the store cannot say and this process has not let the leg through, the leg
+is hung up, unless it dials an emergency number: DialBegin's dial string says so, or the channel driver
+when DialBegin was not heard. Caller ID and extension say nothing: whoever originates chooses them. An
+*answered* call found while re-synchronising is left alone as long as the store cannot say: two people
+are talking, and its absence proves nothing against them. A store that says "no" is believed there too.
 """
 
 from __future__ import annotations
@@ -36,14 +37,17 @@ from asterisk_plugin.callflow.trunk_legs import (
     Leg,
     Manager,
     dialled_number,
+    is_number,
+    read_number,
     trunk_of,
     untokened,
     we_dialled,
 )
+from asterisk_plugin.core.channels import leg_key, without_number
 from asterisk_plugin.errors import ActionRefusedError, LedgerUnavailableError, ManagerError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, MutableSet, Sequence
 
     from asterisk_plugin.ports import Clock, Ledger, Store
 
@@ -67,7 +71,7 @@ class Watchdog:
         store: Asked whether another process let a leg through.
         ledger: Where untokened calls are recorded.
         clock: The present moment.
-        passes: Unique ids of the legs that this process let through; shared with the trunk script.
+        passes: `leg_key`s of the legs that this process let through; shared with the trunk script.
         spares: Tells whether a dialled number is an emergency number: never hung up, whoever dialled it.
         on_event: Told what to count: `untokened`, `store-away`, `hangup-failed`, `unrecorded` or
             `resync-failed`.
@@ -81,7 +85,7 @@ class Watchdog:
         store: Store,
         ledger: Ledger,
         clock: Clock,
-        passes: set[str],
+        passes: MutableSet[str],
         spares: Callable[[str], bool],
         on_event: Callable[[str], None],
     ) -> None:
@@ -120,14 +124,15 @@ class Watchdog:
         """
         match event.get("Event"):
             case "DialBegin":
-                number = dialled_number(event.get("DialString", ""))
-                self._dialled(event.get("DestChannel", ""), event.get("DestUniqueid", ""), number)
+                channel = event.get("DestChannel", "")
+                number = dialled_number(event.get("DialString", ""), channel.partition("/")[0])
+                self._dialled(channel, event.get("DestUniqueid", ""), number)
             case "Newchannel":
                 self._created(event)
             case "Newstate":
                 leg = self._legs.get(event.get("Uniqueid", ""))
                 if leg is not None and leg.outgoing and event.get("ChannelState") in (RINGING, UP):
-                    self._dialled(leg.channel, event["Uniqueid"], event.get("CallerIDNum", ""))
+                    self._dialled(leg.channel, event["Uniqueid"], None)
             case "Hangup":
                 self._ended(event)
 
@@ -145,8 +150,8 @@ class Watchdog:
         if trunk_of(channel, self._trunks):
             self._leg(event.get("Uniqueid", ""), channel).outgoing = event.get("ChannelState") == DOWN
 
-    def _dialled(self, channel: str, unique_id: str, number: str) -> None:
-        """A leg whose INVITE goes out now: the one moment to judge it."""
+    def _dialled(self, channel: str, unique_id: str, number: str | None) -> None:
+        """A leg whose INVITE goes out now: the one moment to judge it. None: its channel is asked for the number."""
         if not trunk_of(channel, self._trunks):
             return
         leg = self._leg(unique_id, channel)
@@ -155,47 +160,53 @@ class Watchdog:
             return
         leg.judged = True
         leg.since_s = asyncio.get_running_loop().time()
-        self._start(self._judge(unique_id, leg, numbers=(number,), answered=False))
+        self._start(self._judge(unique_id, leg, number=number, answered=False))
 
     def _ended(self, event: Fields) -> None:
         if trunk_of(event.get("Channel", ""), self._trunks):
             if self._gone is not None:
                 self._gone.add(event.get("Uniqueid", ""))
-            self._end(event.get("Uniqueid", ""))
+            self._end(event.get("Uniqueid", ""), event["Channel"])
 
-    def _end(self, unique_id: str) -> None:
+    def _end(self, unique_id: str, channel: str) -> None:
         leg = self._legs.pop(unique_id, None)
-        passed = unique_id in self._passes or (leg is not None and leg.passed)
-        self._passes.discard(unique_id)
+        key = leg_key(unique_id, channel if leg is None else leg.channel)
+        passed = key in self._passes or (leg is not None and leg.passed)
+        self._passes.discard(key)
         if passed:
-            self._start(self._forget(unique_id))
+            self._start(self._forget(key))
         elif leg is not None and leg.action:
             self._record(unique_id, leg)
 
-    async def _judge(self, unique_id: str, leg: Leg, *, numbers: Sequence[str], answered: bool) -> None:
-        known = await self._known(unique_id, numbers)
+    async def _judge(self, unique_id: str, leg: Leg, *, number: str | None, answered: bool) -> None:
+        known = await self._known(leg_key(unique_id, leg.channel), leg, number)
         if known:
             leg.passed = True
         elif known is None and answered:
             leg.judged = False  # the store may say more at the next re-sync
-            _LOG.warning("%s: `%s` is answered and the store is away: left alone", self._name, leg.channel)
+            _LOG.warning(
+                "%s: `%s` is answered and the store is away: left alone", self._name, without_number(leg.channel)
+            )
         else:
             await self._hang_up(unique_id, leg)
 
-    async def _known(self, unique_id: str, numbers: Sequence[str]) -> bool | None:
+    async def _known(self, key: str, leg: Leg, number: str | None) -> bool | None:
         """Whether this leg may live; None when nobody can say."""
-        if unique_id in self._passes:
+        assert self._manager is not None, "attach() comes before the first event"
+        if key in self._passes:
             return True
+        shown = without_number(leg.channel)
         try:
-            if any(self._spares(number) for number in numbers):
+            number = await read_number(self._manager, leg.channel) if number is None else number
+            if is_number(number) and self._spares(number):
                 return True
             async with asyncio.timeout(STORE_WAIT_S):
-                return await self._store.has_passed(unique_id)
+                return await self._store.has_passed(key)
         except (StoreError, TimeoutError) as exc:
             self._on_event("store-away")
-            _LOG.warning("%s: store cannot say whether `%s` passed: %s", self._name, unique_id, exc)
+            _LOG.warning("%s: store cannot say whether `%s` passed: %s", self._name, shown, exc)
         except Exception:  # noqa: BLE001 - the boundary: a fault of ours must not let a leg live
-            _LOG.exception("%s: whether `%s` passed cannot be told", self._name, unique_id)
+            _LOG.exception("%s: whether `%s` passed cannot be told", self._name, shown)
         return None
 
     async def _hang_up(self, unique_id: str, leg: Leg) -> None:
@@ -205,9 +216,8 @@ class Watchdog:
         try:
             # Set before the wait: the Hangup event may come before the answer.
             leg.action = "hung-up"
-            await self._manager.send_action(
-                "Hangup", {"Channel": leg.channel, "Cause": CALL_REJECTED}, HANGUP_TIMEOUT_S
-            )
+            fields = {"Channel": leg.channel, "Cause": CALL_REJECTED}
+            await self._manager.send_action("Hangup", fields, HANGUP_TIMEOUT_S)
         except ActionRefusedError as exc:
             leg.action = "already-gone" if "No such channel" in str(exc) else "refused"
             self._hangup_failed(leg, exc)
@@ -220,27 +230,27 @@ class Watchdog:
     def _hangup_failed(self, leg: Leg, fault: Exception) -> None:
         if leg.action != "already-gone":
             self._on_event("hangup-failed")
-            _LOG.error("%s: untokened `%s` could not be hung up: %s", self._name, leg.channel, fault)
+            _LOG.error("%s: untokened `%s` not hung up: %s", self._name, without_number(leg.channel), fault)
 
     def _record(self, unique_id: str, leg: Leg) -> None:
         if leg.recorded:
             return
         leg.recorded = True
         lived_ms = round((asyncio.get_running_loop().time() - leg.since_s) * 1000)
-        what = f"channel={leg.channel} unique_id={unique_id} action={leg.action} lived_ms={lived_ms}"
+        shown = without_number(leg.channel)
+        what = f"channel={shown} unique_id={unique_id} action={leg.action} lived_ms={lived_ms}"
         _LOG.warning("untokened call on %s: %s", self._name, what)
         try:
-            event = untokened(self._name, unique_id, leg, lived_ms=lived_ms, at=self._clock())
-            self._ledger.submit(event)
+            self._ledger.submit(untokened(self._name, unique_id, leg, lived_ms=lived_ms, at=self._clock()))
         except LedgerUnavailableError as exc:
             self._on_event("unrecorded")
-            _LOG.error("%s: untokened call on `%s` is not recorded: %s", self._name, leg.channel, exc)
+            _LOG.error("%s: untokened call on `%s` is not recorded: %s", self._name, shown, exc)
 
-    async def _forget(self, unique_id: str) -> None:
+    async def _forget(self, key: str) -> None:
         try:
-            await self._store.forget_passed(unique_id)
+            await self._store.forget_passed(key)
         except StoreError:
-            _LOG.debug("%s: store away, `%s` is forgotten when it expires", self._name, unique_id)
+            _LOG.debug("%s: store away, a mark is forgotten when it expires", self._name)
 
     async def _resync(self) -> None:
         """Look at every running channel: what dialled while we were away is judged now."""
@@ -259,7 +269,7 @@ class Watchdog:
         running = {m["Uniqueid"]: m for m in messages[1:] if trunk_of(m.get("Channel", ""), self._trunks)}
         for unique_id, leg in tuple(self._legs.items()):
             if unique_id not in running and leg.since_s < asked_s:
-                self._end(unique_id)  # its Hangup came while we were away
+                self._end(unique_id, leg.channel)  # its Hangup came while we were away
         for unique_id in running.keys() - gone:  # an end may overtake the list
             leg = self._leg(unique_id, running[unique_id]["Channel"])
             if not leg.judged:
@@ -270,9 +280,7 @@ class Watchdog:
         if not await we_dialled(self._manager, fields) or leg.judged or unique_id not in self._legs:
             return
         leg.outgoing = leg.judged = True
-        # Which field holds the dialled number differs between Dial() and an originate.
-        numbers = (fields.get("Exten", ""), fields.get("CallerIDNum", ""))
-        await self._judge(unique_id, leg, numbers=numbers, answered=fields.get("ChannelState") == UP)
+        await self._judge(unique_id, leg, number=None, answered=fields.get("ChannelState") == UP)
 
     def _leg(self, unique_id: str, channel: str) -> Leg:
         leg = self._legs.get(unique_id)

@@ -89,7 +89,8 @@ def _dead_gate(loaded: Loaded, observer: Observer, why: Exception) -> Gate:
 async def _bring_up_to_date(node: Node) -> None:
     """No service keeps the store in step now: what was recorded since counts too, or nobody is dialled."""
     try:
-        await Projector(node.ledger, node.store.projection).catch_up()
+        projector = Projector(node.ledger, node.store.projection, identify=node.ledger.identity)
+        await projector.catch_up(may_rebuild=False)
     except (StoreError, LedgerError) as exc:
         node.gate.store = AwayStore(StoreNotReadyError(str(exc)))
 

@@ -145,7 +145,8 @@ async def put_in_force(loaded: Loaded, ledger: SqlLedger) -> str:
         async with asyncio.timeout(IN_FORCE_S), store_of(loaded) as store:
             if not (await store.projection.state()).complete:
                 return "the store is not filled yet"  # a service fills it; a command might be stopped half-way
-            await Projector(ledger, store.projection).catch_up()
+            projector = Projector(ledger, store.projection, identify=ledger.identity)
+            await projector.catch_up(may_rebuild=False)
     except TimeoutError:
         return f"the store did not take it within {IN_FORCE_S:g} s"
     except (StoreError, StartupError) as exc:

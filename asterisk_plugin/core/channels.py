@@ -17,10 +17,13 @@ def without_number(channel: str) -> str:
     """A channel name that holds no telephone number: technology, endpoint, and the part after the last dash.
 
     Args:
-        channel: `PJSIP/carrier-0000001a` stays; `DAHDI/i1/5551234-1` becomes `DAHDI/i1-1`.
+        channel: `PJSIP/carrier-0000001a` stays; `DAHDI/i1/5551234-1` becomes `DAHDI/i1-1`, and
+            `Local/5551234@agents-00000001;2` becomes `Local/agents-00000001;2`.
     """
     name, dash, suffix = channel.rpartition("-")
     if not dash:
         name, suffix = channel, ""
-    kept = "/".join(name.split("/")[:2])
-    return f"{kept}-{suffix}" if dash else kept
+    technology, slash, rest = name.partition("/")
+    # The number stands before an `@` (Local), else behind a second slash (DAHDI).
+    kept = rest.rpartition("@")[2].partition("/")[0]
+    return f"{technology}{slash}{kept}{dash}{suffix}"

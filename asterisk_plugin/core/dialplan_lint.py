@@ -33,6 +33,7 @@ _CHECKS = frozenset({"gotoif", "gosubif"})
 _TRUNK_LINE = re.compile(r"[A-Za-z0-9]+/[^&]*@|PJSIP/[^,&/]+/sips?:|(?:DAHDI|IAX2|SIP)/[^,&/]+/", re.IGNORECASE)
 _GUARDED = {"attempt": ("RINGFENCE_DECISION", "ALLOW"), "trunk": ("RINGFENCE_TRUNK", "PASS")}
 _PRE_DIAL = re.compile(r"[bB]\(([A-Za-z0-9_-]+)\^([A-Za-z0-9_-]+)\^([A-Za-z0-9_-]+)")
+_SHADOWED = re.compile(r"\$\{(RINGFENCE_(?:AGI|AGI_SCRIPT|WAIT_S|SCRIPT_WAIT_S|DIAL_OPTIONS|CALLER_NAME))\b")
 _HANDLER = "CHANNEL(hangup_handler_push)="
 
 
@@ -174,6 +175,12 @@ def _comparison(_: Extension, step: Step) -> Iterator[LintProblem]:
                     yield step.problem("verdict-inexact", f'`{match[0]}` must be compared as {whole} = "..."')
 
 
+def _global(_: Extension, step: Step) -> Iterator[LintProblem]:
+    """What the site sets for every call is not read from the channel, where whoever originates may set it."""
+    for name in dict.fromkeys(_SHADOWED.findall(step.data)):
+        yield step.problem("global-shadowed", f"a channel variable would win: read ${{GLOBAL({name})}}")
+
+
 def _macro(_: Extension, step: Step) -> Iterator[LintProblem]:
     if step.application in _MACROS:
         yield step.problem("macro", "Macro() is gone since Asterisk 21; use Gosub()")
@@ -247,6 +254,7 @@ RULES: tuple[Callable[[Extension, Step], Iterator[LintProblem]], ...] = (
     _dial,
     _agi,
     _comparison,
+    _global,
     _macro,
 )
 """What is looked for at every step, besides patterns and jumps."""

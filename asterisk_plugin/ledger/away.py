@@ -25,7 +25,7 @@ class AwayLedger:
         """Raise the error."""
         raise self._error
 
-    def read(self, after: int = 0) -> AsyncIterator[StoredEvent]:  # noqa: ARG002 - there is nothing to read
+    def read(self, *_: object, **__: object) -> AsyncIterator[StoredEvent]:
         """Raise the error."""
         raise self._error
 

@@ -43,8 +43,8 @@ def rows_after(connection: sa.Connection, after: int, *, most: int) -> list[tupl
     return [_row_and_key(row) for row in found]
 
 
-def events_after(database: Database, after: int, *, most: int) -> list[StoredEvent]:
-    """Events behind seq `after` in order.
+def events_after(database: Database, after: int, *, most: int, unseal: bool) -> list[StoredEvent]:
+    """Events behind seq `after` in order, with their sealed parts if `unseal`.
 
     Raises:
         LedgerUnavailableError: The database does not answer.
@@ -52,7 +52,7 @@ def events_after(database: Database, after: int, *, most: int) -> list[StoredEve
     """
     with translated(database), database.engine.connect() as connection:
         found = rows_after(connection, after, most=most)
-    return [stored_event(row, key) for row, key in found]
+    return [stored_event(row, key if unseal else None) for row, key in found]
 
 
 def events_of(database: Database, person: str) -> tuple[StoredEvent, ...]:
@@ -73,6 +73,17 @@ def events_named(database: Database, name: str) -> tuple[StoredEvent, ...]:
             # Bodies are canonical JSON: there is one way to write it.
             rows = connection.execute(_OF_REFERENCE, {"part": f'"reference":"{name}"'}).all()
     return tuple(stored_event(row, key) for row, key in map(_row_and_key, rows))
+
+
+def first_hash(database: Database) -> str:
+    """Hash of the first row, empty when there is none.
+
+    Raises:
+        LedgerUnavailableError: The database does not answer.
+    """
+    with translated(database), database.engine.connect() as connection:
+        found = rows_after(connection, 0, most=1)
+    return found[0][0].hash if found else ""
 
 
 def newest(database: Database) -> tuple[int, str]:

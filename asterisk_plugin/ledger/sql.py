@@ -213,20 +213,28 @@ class SqlLedger:
             why = self._writer.trouble or "nobody wrote it"
             raise LedgerUnavailableError(f"event `{event_id}` is not on disk after {timeout_s} s: {why}") from None
 
-    async def read(self, after: int = 0) -> AsyncIterator[StoredEvent]:
+    async def read(self, after: int = 0, *, unseal: bool = True) -> AsyncIterator[StoredEvent]:
         """Every row after seq `after`, in order, as far as there are any now.
+
+        Args:
+            after: Seq of the last row that is not wanted.
+            unseal: Read the personal parts too; decrypting is most of the cost.
 
         Raises:
             LedgerUnavailableError: The database does not answer.
             LedgerBrokenError: A row holds what no version of this program wrote.
         """
         while True:
-            found = await self._in_thread(reading.events_after, self._database, after, most=_READ_ROWS)
+            found = await self._in_thread(reading.events_after, self._database, after, most=_READ_ROWS, unseal=unseal)
             for event in found:
                 yield event
             if len(found) < _READ_ROWS:
                 return
             after = found[-1].seq
+
+    async def identity(self) -> str:
+        """Hash of the first row: what tells this ledger from every other; empty while it has none."""
+        return await self._in_thread(reading.first_hash, self._database)
 
     async def head(self) -> tuple[int, str]:
         """Seq and hash of the newest row, (0, 64 zeros) when empty; cheap enough to ask for news."""

@@ -1,7 +1,7 @@
 """The writer thread: everything that waits goes to disk in one commit.
 
-While one commit waits for the disk, the next group collects; alone, an event is on its way at once. A group
-that fails is kept and tried again until it is written or withdrawn.
+While one commit waits for the disk, the next group collects. An event waits at most 10 ms for others, and not at
+all once somebody waits for it. A group that fails is kept and tried again until it is written or withdrawn.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from asterisk_plugin.ledger.database import Database
+
+# An event that nobody waits for yet lets others join its commit, and its decision be answered, for so long.
+_LINGER_S = 0.01
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 1.0
@@ -71,6 +74,7 @@ class Writer:
         self._pending: dict[str, Group] = {}
         self._written: dict[str, None] = {}
         self._count = 0
+        self._urgent = False
         self._taken_at = 0.0
         self._committing = False
         self._stopping = False
@@ -134,7 +138,10 @@ class Writer:
             self._count += len(group.drafts)
             for draft in group.drafts:
                 self._pending.setdefault(draft.id, group)
-            self._changed.notify()
+            if group.waiting:
+                self._urgent = True
+            if group.waiting or len(self._queue) == 1:  # else it was woken already, and lingers
+                self._changed.notify()
 
     def watch(self, event_id: str, future: asyncio.Future[int]) -> bool:
         """Have a future told when an event of ours is on disk.
@@ -147,6 +154,8 @@ class Writer:
             if group is None:
                 return False
             group.waiting.append(future)
+            self._urgent = True
+            self._changed.notify()
             return True
 
     def has_written(self, event_id: str) -> bool:
@@ -207,6 +216,9 @@ class Writer:
                 self._changed.wait()
             if self._stopping and not self._queue:
                 return None
+            if not (self._urgent or self._stopping or self._retries):
+                self._changed.wait_for(lambda: self._urgent or self._stopping, _LINGER_S)
+            self._urgent = False
             events = 0
             while self._queue and (not events or events + len(self._queue[0].drafts) <= _LARGEST_COMMIT):
                 group = self._queue.popleft()

@@ -26,6 +26,14 @@ if TYPE_CHECKING:
 
 SCAN_COUNT = 1000
 
+_NOT_READY = {
+    b"NOT-READY": "the store is not, or no longer, filled from the ledger",
+    b"OTHER-LEDGER": "the store is filled from another ledger",
+    b"TOO-SHORT": "the store keeps attempts for less time than the rules count, until it is filled anew",
+    b"NOT-OURS": "the store is being built anew by another process, or was emptied",
+}
+"""What a script says instead of deciding or writing."""
+
 
 def by_name(script: Script, keys: Sequence[str], args: Sequence[Argument], deadline_ms: int) -> tuple[Argument, ...]:
     """The command that runs a script the server knows."""
@@ -55,6 +63,8 @@ class StoreClient(abc.ABC):
     def __init__(self, address: Address, *, timeout_s: float) -> None:
         self.address = address
         self.timeout_s = timeout_s
+        self.connected_times = 0
+        """Connections made so far: one more may lead to another server, or to the same one restarted."""
 
     async def run(
         self,
@@ -76,7 +86,7 @@ class StoreClient(abc.ABC):
             The reply without its status and clock.
 
         Raises:
-            StoreNotReadyError: The script asked for a marker that is not there.
+            StoreNotReadyError: A marker that the script needs is not there, or not what it must be.
             StoreError: As the other methods.
         """
         loop = asyncio.get_running_loop()
@@ -86,8 +96,8 @@ class StoreClient(abc.ABC):
             reply = await self._run_once(script, keys, args, give_up_at)
             if reply[0] == b"OK":
                 return reply[2:]
-            if reply[0] == b"NOT-READY":
-                raise StoreNotReadyError("the store is not, or no longer, filled from the ledger")
+            if reply[0] in _NOT_READY:
+                raise StoreNotReadyError(_NOT_READY[reply[0]])
             if reply[0] == b"CORRUPT":
                 raise StoreCorruptError(f"a record that `{script.name}` needs cannot be read")
         raise StoreTimeoutError("the store came to the call too late and did nothing")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asterisk_plugin.errors import StartupError, StoreError
+from asterisk_plugin.store import keys
 
 if TYPE_CHECKING:
     from asterisk_plugin.store.client import StoreClient
@@ -34,12 +35,34 @@ async def check_usable(client: StoreClient) -> None:
             raise StartupError(f"the store at `{where}` is a Cluster node; give the address as `cluster://host:port`")
         if info.get("role") == "slave" and not client.is_cluster:
             raise StartupError(f"the store at `{where}` is a replica; the address of its master is needed")
-        policy = info.get("maxmemory_policy", _KEEPS_EVERYTHING)
-        if policy.startswith("allkeys-") and info.get("maxmemory", "0") != "0":
-            raise StartupError(
-                f"the store at `{where}` throws any key away when its memory is full "
-                f"(maxmemory-policy `{policy}`), objections too; `{_KEEPS_EVERYTHING}` is needed"
-            )
+        if _evicts_all(info):
+            raise StartupError(_evicting(where, info))
+
+
+async def why_unusable(client: StoreClient) -> str:
+    """Why a running server must not be relied on any more, one sentence; empty when it may.
+
+    It throws away, or has thrown away since it was last filled, what a decision needs.
+
+    Raises:
+        StoreError: It cannot be asked.
+    """
+    infos = await _infos(client)
+    for info in infos:
+        if _evicts_all(info):
+            return _evicting(client.address.shown, info)
+    known = _text(await client.execute("HGET", keys.POSITION, "evicted"))
+    lost = _lost_since(known, infos)
+    return _lost(lost) if lost else ""
+
+
+async def evictions(client: StoreClient) -> str:
+    """How many keys each server has thrown away since its start: `run id=count`, with spaces between.
+
+    Raises:
+        StoreError: It cannot be asked.
+    """
+    return " ".join(f"{run_id}={count}" for run_id, count in _evicted(await _infos(client)).items())
 
 
 async def inspect(client: StoreClient) -> list[str]:
@@ -53,20 +76,51 @@ async def inspect(client: StoreClient) -> list[str]:
         await check_usable(client)
     except StartupError as exc:
         findings.append(str(exc))
-    for info in await _infos(client):
+    infos = await _infos(client)
+    for info in infos:
         policy = info.get("maxmemory_policy", _KEEPS_EVERYTHING)
         if policy.startswith("volatile-") and info.get("maxmemory", "0") != "0":
             findings.append(
                 f"the store forgets attempts when its memory is full (maxmemory-policy `{policy}`), "
                 f"so attempt limits may be missed; `{_KEEPS_EVERYTHING}` is right"
             )
-        if info.get("evicted_keys", "0") != "0":
-            findings.append(
-                f"the store has thrown away {info['evicted_keys']} keys for lack of memory; "
-                "run `ringfence rebuild` and give it more"
-            )
         findings += _about_persistence(info)
+    if lost := _lost_since(_text(await client.execute("HGET", keys.POSITION, "evicted")), infos):
+        findings.append(_lost(lost))
     return findings
+
+
+def _evicts_all(info: dict[str, str]) -> bool:
+    policy = info.get("maxmemory_policy", _KEEPS_EVERYTHING)
+    return policy.startswith("allkeys-") and info.get("maxmemory", "0") != "0"
+
+
+def _evicting(where: str, info: dict[str, str]) -> str:
+    return (
+        f"the store at `{where}` throws any key away when its memory is full "
+        f"(maxmemory-policy `{info['maxmemory_policy']}`), objections too; `{_KEEPS_EVERYTHING}` is needed"
+    )
+
+
+def _lost(number: int) -> str:
+    return (
+        f"the store throws records away: it has lost {number} keys for lack of memory since it was filled; "
+        "give it more and run `ringfence rebuild`"
+    )
+
+
+def _evicted(infos: list[dict[str, str]]) -> dict[str, int]:
+    return {info.get("run_id", ""): int(info.get("evicted_keys", "0")) for info in infos}
+
+
+def _lost_since(known: str, infos: list[dict[str, str]]) -> int:
+    """Keys thrown away since `known` was written; a restarted server counts from nothing."""
+    before = dict(part.split("=", 1) for part in known.split() if "=" in part)
+    return sum(max(0, count - int(before.get(run_id, 0))) for run_id, count in _evicted(infos).items())
+
+
+def _text(raw: bytes | None) -> str:
+    return "" if raw is None else raw.decode("ascii", "replace")
 
 
 def _about_persistence(info: dict[str, str]) -> list[str]:

@@ -6,25 +6,32 @@ in one slot and one script may touch them. 256 buckets spread well over any numb
 
 | key                          | type   | holds                                             | lifetime |
 |---|---|---|---|
-| `rf:{xx}:ready`              | string | generation; absent: this bucket is not complete   | none |
+| `rf:{xx}:ready`              | string | `generation:ledger:keep_ms`; absent: this bucket  | none |
+|                              |        | is not complete                                   |      |
+| `rf:{xx}:building`           | string | generation that fills this bucket now             | none |
 | `rf:{xx}:<tag>:objections`   | hash   | scope (principal id or `*`) -> record             | none |
 | `rf:{xx}:<tag>:consents`     | hash   | `principal,purpose,product` -> record             | none |
 | `rf:{xx}:<tag>:withdrawals`  | hash   | `principal,purpose,product` -> record             | none |
 | `rf:{xx}:<tag>:relationships`| hash   | `principal,product` -> record                     | none |
 | `rf:{xx}:<tag>:attempts`     | zset   | `principal,campaign,attempt_id`, score: epoch ms  | longest window |
 | `rf:{xx}:<tag>:token:<token>`| string | JSON: what a token was issued for                 | the token's |
-| `rf:pass:<unique_id>`        | string | `1`: this trunk channel passed the gate           | 24 h |
-| `rf:position`                | hash   | `seq`, `hash`, `generation`, `keep_ms`            | none |
-| `rf:rebuild`                 | string | generation being built, a lease                   | 5 s, renewed |
+| `rf:pass:<channel>`          | string | `1`: this trunk channel passed the gate           | 24 h |
+| `rf:position`                | hash   | `seq`, `hash`, `generation`, `ledger`, `keep_ms`, | none |
+|                              |        | `moved_ms`, `evicted`                             |      |
+| `rf:rebuild`                 | string | generation being built, a lease                   | 10 s, renewed |
 
 The names joined by commas in the table are joined by `|`. `rf:position` says how far the ledger is
-projected and how old an attempt may be to be kept.
+projected, from which one (`ledger`: the hash of its first row, empty while it had none), how old an
+attempt may be to be kept, when a projector was last at work (server clock) and how many keys each
+server had thrown away when it was filled.
 A record is `<seq> <JSON>`: the ledger row that wrote it, and its values, with times in ISO 8601.
 Rule 1: keys without a lifetime can all be made again from the ledger.
 Rule 2: no key and no value holds a telephone number of a called person.
 """
 
 from __future__ import annotations
+
+import hashlib
 
 POSITION = "rf:position"
 LEASE = "rf:rebuild"
@@ -33,10 +40,14 @@ EVERYTHING_OF_A_PERSON = "rf:{??}:*"
 
 BUCKETS = tuple(f"{number:02x}" for number in range(256))
 
+_BUCKETS = frozenset(BUCKETS)
+
+_LONGEST_PLAIN = 200
+
 PASSED_LIFETIME_MS = 24 * 3600 * 1000
 """A trunk channel is forgotten after this long even when its end was missed."""
 
-LEASE_LIFETIME_MS = 5_000
+LEASE_LIFETIME_MS = 10_000
 """A rebuild that shows no life for this long may be taken over by another process."""
 
 
@@ -45,9 +56,33 @@ def bucket_of(person: str) -> str:
     return person[:2]
 
 
+def bucket_in(key: str) -> str:
+    """The bucket of a key that lies in one."""
+    return key[4:6]
+
+
 def ready(bucket: str) -> str:
     """Marker that everything of this bucket is projected."""
     return f"rf:{{{bucket}}}:ready"
+
+
+def building(bucket: str) -> str:
+    """Whose rebuild fills this bucket now: nobody else may write into it."""
+    return f"rf:{{{bucket}}}:building"
+
+
+def marker(generation: str, ledger_id: str, keep_ms: int) -> str:
+    """Value of a ready marker: what filled the bucket, from which ledger, for how long attempts."""
+    return f"{generation}:{ledger_id}:{keep_ms}"
+
+
+def projected(name: bytes) -> str:
+    """The key if a rebuild may remove it: not a token, not a marker, nobody else's; else empty."""
+    if not name.isascii():
+        return ""
+    key = name.decode("ascii")
+    bucket = bucket_in(key)
+    return "" if bucket not in _BUCKETS or ":token:" in key or key in {ready(bucket), building(bucket)} else key
 
 
 def objections(person: str) -> str:
@@ -80,11 +115,13 @@ def token(person: str, value: str) -> str:
     return f"rf:{{{person[:2]}}}:{person}:token:{value}"
 
 
-def is_token(key: str) -> bool:
-    """Tell a token's key from the projected ones: a rebuild leaves tokens alone."""
-    return ":token:" in key
+def passed(channel: str) -> str:
+    """Marker that a trunk channel passed the gate.
 
-
-def passed(unique_id: str) -> str:
-    """Marker that a trunk channel passed the gate."""
-    return f"rf:pass:{unique_id}"
+    Args:
+        channel: What names it, any text: Asterisk takes what a peer sent into a channel's name.
+    """
+    if channel.isascii() and channel.isprintable() and len(channel) <= _LONGEST_PLAIN and channel[:1] != "#":
+        return f"rf:pass:{channel}"
+    # Half a surrogate pair comes from bytes that are no UTF-8; it must not fail here.
+    return f"rf:pass:#{hashlib.sha256(channel.encode('utf-8', 'surrogatepass')).hexdigest()}"

@@ -185,11 +185,15 @@ class Lane:
     Args:
         connect: Makes a connection.
         prepare: Packed commands that a new link sends before it is used.
+        on_link: Called when a new link comes into use.
     """
 
-    def __init__(self, connect: Connect, *, prepare: Sequence[bytes] = ()) -> None:
+    def __init__(
+        self, connect: Connect, *, prepare: Sequence[bytes] = (), on_link: Callable[[], None] = lambda: None
+    ) -> None:
         self._connect = connect
         self._prepare = prepare
+        self._on_link = on_link
         self._link: Link | None = None
         self._links: list[Link] = []
         self._connecting: asyncio.Task[Link] | None = None
@@ -230,6 +234,7 @@ class Lane:
         self._connecting = None
         if not attempt.cancelled() and attempt.exception() is None:
             self._link = attempt.result()
+            self._on_link()
             # Older ones end by themselves, once what they were asked is answered or given up.
             self._links = [link for link in self._links if not link.ended] + [self._link]
 

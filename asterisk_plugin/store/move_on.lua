@@ -1,11 +1,11 @@
--- Remember how far the ledger is projected; never backwards, never for another generation.
--- KEYS: position. ARGV: deadline ms, generation, seq, hash
--- Reply: OK, server ms, 1 when this generation still holds
+-- Remember how far the ledger is projected, and that somebody keeps it so; never backwards, never
+-- for another generation. KEYS: position. ARGV: deadline ms, generation, seq, hash
 local held = redis.call('HMGET', KEYS[1], 'generation', 'seq')
 if held[1] ~= ARGV[2] then
-  return {'OK', server_ms, 0}
+  return {'NOT-OURS', server_ms}
 end
 if tonumber(held[2] or '0') < tonumber(ARGV[3]) then
   redis.call('HSET', KEYS[1], 'seq', ARGV[3], 'hash', ARGV[4])
 end
-return {'OK', server_ms, 1}
+redis.call('HSET', KEYS[1], 'moved_ms', string.format('%d', server_ms))
+return {'OK', server_ms}

@@ -1,9 +1,14 @@
 -- Write what a run of ledger rows says about the numbers of one bucket.
--- KEYS: one for each write. ARGV: deadline ms, then for each write four values:
+-- KEYS: ready, building, then one for each write.
+-- ARGV: deadline ms, generation, then for each write four values:
 --   record:  `h`, field, seq, JSON           (an older row never overwrites a newer one)
 --   attempt: `z`, member, epoch ms, last ms  (the set lives at least until then)
-local at = 2
-for _, key in ipairs(KEYS) do
+if ready_for ~= ARGV[2] and building_for ~= ARGV[2] then
+  return {'NOT-OURS', server_ms}
+end
+local at = 3
+for i = 3, #KEYS do
+  local key = KEYS[i]
   local kind, name, number, value = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   at = at + 4
   if kind == 'h' then

@@ -7,6 +7,7 @@ ready markers, without which no decision is made, only after the last row.
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 import time
 from typing import TYPE_CHECKING
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING
 from asterisk_plugin.errors import StoreCorruptError, StoreNotReadyError
 from asterisk_plugin.ports import Position, ProjectionState
 from asterisk_plugin.store import keys, scripts
+from asterisk_plugin.store.inspection import evictions
 from asterisk_plugin.store.opening import open_client
-from asterisk_plugin.store.records import write_of
+from asterisk_plugin.store.records import whole_ms, write_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -32,6 +34,9 @@ CLUSTER_CHECK_S = 2.0
 WRITES_PER_CALL = 250
 """Writes in one script call: about a millisecond of the server, which decisions wait for."""
 
+SHOW_LIFE_S = 2.0
+"""Pause between signs that a projector keeps the store in step."""
+
 START_OF_CHAIN = "0" * 64
 
 
@@ -41,7 +46,8 @@ class Projection:
     Args:
         url: Where the store is; see `address.py`.
         keep_attempts_s: Attempts older than this, in seconds, are left out. May be set again: a
-            larger value makes the store incomplete, so that the projector builds it anew.
+            larger value makes the store incomplete, so that the projector builds it anew; a
+            smaller one removes nothing, because other nodes' rules may count further back.
         timeout_s: Longest wait for one step.
         wall_clock: Seconds since 1970, for the age of attempts.
 
@@ -61,31 +67,38 @@ class Projection:
         self._client = open_client(url, timeout_s=timeout_s)
         self._wall_clock = wall_clock
         self._generation = ""
+        self._filled_from = ""
+        self._stored_keep_ms = 0
         self._lease_held = ""
         self._check_markers_at = 0.0
+        self._show_life_at = 0.0
         self.keep_attempts_s = keep_attempts_s
+        self.ledger_id: str | None = None
+        """The ledger that decisions rely on, by the hash of its first row; empty while it has none,
+        None until somebody has looked. The projector sets it."""
 
     async def close(self) -> None:
         """Close every connection."""
         await self._client.close()
 
     async def state(self) -> ProjectionState:
-        """How far the store is, and whether it is complete.
+        """How far the store is, from which ledger, and whether it is complete.
 
         Raises:
             StoreError: The store cannot answer.
         """
-        markers, fields = await asyncio.gather(
-            self._markers(),
-            self._client.execute("HMGET", keys.POSITION, "seq", "hash", "generation", "keep_ms"),
+        markers, (fields, idle_ms) = await asyncio.gather(
+            self._markers(), self._client.run(scripts.POSITION, (keys.POSITION,), ())
         )
-        seq, hash_, generation, keep_ms = (_text(field) for field in fields)
+        seq, hash_, generation, ledger_id, keep_ms = (_text(field) for field in fields)
+        idle_s = idle_ms / 1000 if idle_ms >= 0 else math.inf
         if not seq.isdecimal() or not generation:
-            return ProjectionState(Position(0, START_OF_CHAIN), complete=False)
-        kept = int(keep_ms) if keep_ms.isdecimal() else 0
-        complete = all(_text(marker) == generation for marker in markers) and kept >= self._keep_ms
-        self._generation = generation
-        return ProjectionState(Position(int(seq), hash_), complete=complete)
+            return ProjectionState(Position(0, START_OF_CHAIN), complete=False, ledger_id=ledger_id, idle_s=idle_s)
+        kept_ms = int(keep_ms) if keep_ms.isdecimal() else 0
+        marker = keys.marker(generation, ledger_id, kept_ms)
+        complete = all(_text(found) == marker for found in markers) and kept_ms >= self._keep_ms
+        self._generation, self._filled_from, self._stored_keep_ms = generation, ledger_id, kept_ms
+        return ProjectionState(Position(int(seq), hash_), complete=complete, ledger_id=ledger_id, idle_s=idle_s)
 
     async def apply(self, events: Sequence[StoredEvent]) -> None:
         """Write a run of rows and then the position; writing them twice changes nothing.
@@ -99,53 +112,68 @@ class Projection:
             StoreCorruptError: A key holds the wrong type of value.
             StoreError: The store cannot answer; the run may be applied again.
         """
-        oldest_ms = self._wall_clock() * 1000 - self._keep_ms
+        oldest_ms = self._wall_clock() * 1000 - self._longest_keep_ms
         writes = [write for write in map(write_of, events) if write is not None]
         await self._write(w for w in writes if not w.is_attempt or w.number >= oldest_ms)
-        last = events[-1]
-        (held,) = await self._client.run(scripts.MOVE_ON, (keys.POSITION,), (self._generation, last.seq, last.hash))
-        if not held:
-            raise StoreNotReadyError("the store is being built anew by another process, or was emptied")
+        await self._move_on(events[-1].seq, events[-1].hash)
 
-    async def begin_rebuild(self) -> bool:
+    async def show_life(self) -> None:
+        """Note in the store that a projector keeps it in step, every few seconds and not more often.
+
+        Raises:
+            StoreNotReadyError: Somebody else has begun to build the store anew.
+            StoreError: The store cannot answer.
+        """
+        now = asyncio.get_running_loop().time()
+        if now >= self._show_life_at:
+            await self._move_on(0, START_OF_CHAIN)
+            self._show_life_at = now + SHOW_LIFE_S
+
+    async def begin_rebuild(self, ledger_id: str = "") -> bool:
         """Take the store out of use and empty it of everything that was projected.
 
         Tokens, and the marks of running calls, stay: they are not in the ledger.
+
+        Args:
+            ledger_id: The ledger it is filled from: hash of its first row, empty while it has none.
 
         Returns:
             False when another process is doing it.
 
         Raises:
+            StoreNotReadyError: Another process has taken it over.
             StoreError: The store cannot answer.
         """
         # Left from a rebuild of ours that failed: it must not stand in the way of the next.
         if self._lease_held:
-            await self._give_back_lease()
+            await self._lease("drop", self._lease_held)
         generation = secrets.token_hex(8)
-        if not await self._lease(generation):
+        if not await self._lease("take", generation):
             return False
-        self._generation = generation
-        await self.withdraw()
+        self._generation, self._filled_from, self._stored_keep_ms = generation, ledger_id, self._keep_ms
+        evicted = await evictions(self._client)
+        await self._for_each_bucket(self._take_out)
         await self._client.execute("DEL", keys.POSITION)
         async for found in self._client.scan(keys.EVERYTHING_OF_A_PERSON):
-            names = [name.decode("utf-8", "surrogateescape") for name in found]
-            await self._remove(name for name in names if not keys.is_token(name))
+            await self._remove(filter(None, map(keys.projected, found)))
             await self.keep_lease()
+        await self.keep_lease()
         await self._client.execute(
-            "HSET", keys.POSITION, "seq", 0, "hash", START_OF_CHAIN,
-            "generation", generation, "keep_ms", self._keep_ms,
+            "HSET", keys.POSITION, "seq", 0, "hash", START_OF_CHAIN, "generation", generation,
+            "ledger", ledger_id, "keep_ms", self._stored_keep_ms, "evicted", evicted,
         )  # fmt: skip
+        await self._move_on(0, START_OF_CHAIN)
         return True
 
     async def keep_lease(self) -> None:
         """Show that the rebuild is alive; to be called at least every few seconds while it runs.
 
         Raises:
-            StoreNotReadyError: Another process has taken it over.
+            StoreNotReadyError: It was not alive for too long, so that another process may have taken it over.
             StoreError: The store cannot answer.
         """
-        if not await self._lease(self._generation):
-            raise StoreNotReadyError("another process has taken over building the store anew")
+        if not await self._lease("renew", self._generation):
+            raise StoreNotReadyError("another process has taken over, or may have, building the store anew")
 
     async def mark_ready(self) -> None:
         """Everything is projected: decisions may be made.
@@ -155,8 +183,8 @@ class Projection:
             StoreError: The store cannot answer.
         """
         await self.keep_lease()
-        await self._for_each_bucket(lambda key: self._client.execute("SET", key, self._generation))
-        await self._give_back_lease()
+        await self._for_each_bucket(self._mark)
+        await self._lease("drop", self._generation)
         self._check_markers_at = 0.0
 
     async def withdraw(self) -> None:
@@ -165,12 +193,17 @@ class Projection:
         Raises:
             StoreError: The store cannot answer.
         """
-        await self._for_each_bucket(lambda key: self._client.execute("DEL", key))
+        await self._for_each_bucket(lambda bucket: self._client.execute("DEL", keys.ready(bucket)))
         self._check_markers_at = 0.0
 
     @property
     def _keep_ms(self) -> int:
-        return round(self.keep_attempts_s * 1000)
+        return whole_ms(self.keep_attempts_s)
+
+    @property
+    def _longest_keep_ms(self) -> int:
+        # Others may count further back than our rules do: what the store was filled for stays.
+        return max(self._keep_ms, self._stored_keep_ms)
 
     async def _markers(self) -> Sequence[bytes | None]:
         names = [keys.ready(bucket) for bucket in keys.BUCKETS]
@@ -184,17 +217,23 @@ class Projection:
         self._check_markers_at = now + CLUSTER_CHECK_S
         return values
 
-    async def _lease(self, generation: str) -> bool:
-        (ours,) = await self._client.run(scripts.LEASE, (keys.LEASE,), (generation, keys.LEASE_LIFETIME_MS))
-        self._lease_held = generation if ours else ""
+    async def _move_on(self, seq: int, hash_: str) -> None:
+        await self._client.run(scripts.MOVE_ON, (keys.POSITION,), (self._generation, seq, hash_))
+
+    async def _lease(self, what: str, generation: str) -> bool:
+        (ours,) = await self._client.run(scripts.LEASE, (keys.LEASE,), (generation, what, keys.LEASE_LIFETIME_MS))
+        self._lease_held = generation if ours and what != "drop" else ""
         return bool(ours)
 
-    async def _give_back_lease(self) -> None:
-        await self._client.run(scripts.LEASE, (keys.LEASE,), (self._lease_held, 0))
-        self._lease_held = ""
+    async def _take_out(self, bucket: str) -> None:
+        await self._client.run(scripts.TAKE_OUT, _markers_of(bucket), (self._generation,))
+
+    async def _mark(self, bucket: str) -> None:
+        marker = keys.marker(self._generation, self._filled_from, self._stored_keep_ms)
+        await self._client.run(scripts.MARK, _markers_of(bucket), (self._generation, marker))
 
     async def _for_each_bucket(self, do: Callable[[str], Awaitable[object]]) -> None:
-        await _all_of(do(keys.ready(bucket)) for bucket in keys.BUCKETS)
+        await _all_of(do(bucket) for bucket in keys.BUCKETS)
 
     async def _write(self, writes: Iterable[Write]) -> None:
         by_bucket: dict[str, list[Write]] = {}
@@ -207,20 +246,23 @@ class Projection:
         )
 
     async def _write_some(self, writes: Sequence[Write]) -> None:
-        args: list[str | int] = []
+        args: list[str | int] = [self._generation]
         for write in writes:
             if write.is_attempt:
-                args += ("z", write.name, write.number, write.number + self._keep_ms)
+                args += ("z", write.name, write.number, write.number + self._longest_keep_ms)
             else:
                 args += ("h", write.name, write.number, write.value)
-        await self._client.run(scripts.PROJECT, [write.key for write in writes], args)
+        markers = _markers_of(keys.bucket_of(writes[0].person))
+        await self._client.run(scripts.PROJECT, [*markers, *(write.key for write in writes)], args)
 
     async def _remove(self, names: Iterable[str]) -> None:
-        # All keys of one bucket lie in one slot, so one command may remove them.
         by_bucket: dict[str, list[str]] = {}
         for name in names:
-            by_bucket.setdefault(name[:7], []).append(name)
-        await _all_of(self._client.execute("UNLINK", *several) for several in by_bucket.values())
+            by_bucket.setdefault(keys.bucket_in(name), []).append(name)
+        await _all_of(
+            self._client.run(scripts.REMOVE, [*_markers_of(bucket), *several], (self._generation,))
+            for bucket, several in by_bucket.items()
+        )
 
 
 async def _all_of(work: Iterable[Awaitable[object]]) -> None:
@@ -230,6 +272,10 @@ async def _all_of(work: Iterable[Awaitable[object]]) -> None:
     # A wrong type cannot be healed by waiting, so it is the one to be told of.
     for error in sorted(errors, key=lambda error: not isinstance(error, StoreCorruptError)):
         raise error
+
+
+def _markers_of(bucket: str) -> tuple[str, str]:
+    return keys.ready(bucket), keys.building(bucket)
 
 
 def _text(raw: bytes | None) -> str:

@@ -53,6 +53,11 @@ def epoch_ms(moment: dt.datetime) -> int:
     return round(moment.timestamp() * 1000)
 
 
+def whole_ms(seconds: float) -> int:
+    """A time span in milliseconds, at least one."""
+    return max(1, round(seconds * 1000))
+
+
 def moment_of(ms: int) -> dt.datetime:
     """The aware moment of milliseconds since 1970, in UTC."""
     return dt.datetime.fromtimestamp(ms / 1000, dt.UTC)
@@ -167,11 +172,7 @@ def read_consents(given: Sequence[bytes], withdrawn: Sequence[bytes]) -> tuple[C
     for name, raw in _pairs(given):
         whose = _split(name, 3)
         seq, consent = _readable(raw, _consent_of, *whose)
-        later = [
-            at
-            for end, end_seq, at in ends
-            if (end_seq > seq or at >= consent.given_at) and _ends(end, whose)
-        ]
+        later = [at for end, end_seq, at in ends if (end_seq > seq or at >= consent.given_at) and _ends(end, whose)]
         consents.append(replace(consent, revoked_at=min(later)) if later else consent)
     return tuple(consents)
 

@@ -1,6 +1,6 @@
 -- Use a token up, with a last look at the objections.
 -- KEYS: ready, objections, token
--- ARGV: deadline ms, shown number, now ms
+-- ARGV: deadline ms, ledger, shown number, now ms
 -- Reply: OK, server ms, result, token JSON ('' when unknown)
 local issued = redis.call('GET', KEYS[3])
 if not issued then
@@ -12,14 +12,14 @@ if not readable or type(token) ~= 'table' or type(token.principal) ~= 'string'
     or type(token.shown) ~= 'string' or type(token.expires_ms) ~= 'number' then
   return {'CORRUPT', server_ms}
 end
-if tonumber(ARGV[3]) > token.expires_ms then
+if tonumber(ARGV[4]) > token.expires_ms then
   return {'OK', server_ms, 'unknown', ''}
 end
 local held = redis.call('HMGET', KEYS[2], token.principal, '*')
 if held[1] or held[2] then
   return {'OK', server_ms, 'objection', issued}
 end
-if token.shown ~= ARGV[2] then
+if token.shown ~= ARGV[3] then
   return {'OK', server_ms, 'wrong-caller-id', issued}
 end
 return {'OK', server_ms, 'pass', issued}

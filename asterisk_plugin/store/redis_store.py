@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
 from asterisk_plugin.core.facts import AttemptCount, PersonRecords
-from asterisk_plugin.errors import StoreCorruptError, StoreError
+from asterisk_plugin.errors import LedgerError, StoreCorruptError, StoreError, StoreNotReadyError
 from asterisk_plugin.ports import Redeemed, Redemption
 from asterisk_plugin.store import keys, scripts
 from asterisk_plugin.store.inspection import check_usable
@@ -19,11 +20,13 @@ from asterisk_plugin.store.records import (
     read_consents,
     read_objections,
     read_relationships,
+    whole_ms,
 )
+from asterisk_plugin.store.watch import ServerWatch
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from asterisk_plugin.core.facts import AttemptLimit
     from asterisk_plugin.ports import LookUp
@@ -37,13 +40,26 @@ class RedisStore:
         timeout_s: Longest wait for one answer, in seconds.
         connections: How many are kept open.
         keep_attempts_s: How long an attempt is kept, in seconds: the longest window of any limit.
+        identify: Tells which ledger decisions rely on (`callflow.projector.ledger_id`); asked once,
+            and again while that ledger is empty. A store filled from another one is not ready then.
+            None: nobody looks, unless a projector in this process did.
 
     Raises:
         StartupError: The address cannot be read.
     """
 
-    def __init__(self, url: str, *, timeout_s: float, keep_attempts_s: float, connections: int = 1) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_s: float,
+        keep_attempts_s: float,
+        connections: int = 1,
+        identify: Callable[[], Awaitable[str]] | None = None,
+    ) -> None:
         self.client = open_client(url, timeout_s=timeout_s, connections=connections)
+        self._watch = ServerWatch(self.client)
+        self._identify = identify
         self.projection = Projection(url, keep_attempts_s=keep_attempts_s)
         """How the ledger gets into this store; it has connections of its own."""
 
@@ -52,7 +68,7 @@ class RedisStore:
         """How long an attempt is kept, in seconds.
 
         May be set again when other rules come into force; a longer time makes the projector fill
-        the store anew, because older attempts are missing in it.
+        the store anew, because older attempts are missing in it. Until it has, nothing is decided.
         """
         return self.projection.keep_attempts_s
 
@@ -72,28 +88,38 @@ class RedisStore:
 
     async def close(self) -> None:
         """Close every connection."""
+        await self._watch.close()
         await self.client.close()
         await self.projection.close()
 
     async def ping(self) -> None:
-        """Answer if the store is there.
+        """Answer if the store is there and can be relied on.
 
         Raises:
-            StoreError: It is not.
+            StoreNotReadyError: It throws away what decisions need.
+            StoreError: It is not there.
         """
         await self.client.everywhere("PING")
+        await self._watch.look()
 
     async def look_up(self, query: LookUp) -> PersonRecords:
         """Read a person's records and, when asked, reserve the attempt: atomic, one round trip.
 
         Raises:
-            StoreNotReadyError: The store is not filled from the ledger.
+            StoreNotReadyError: The store is not filled from the ledger, or from another one, or
+                throws records away.
             StoreCorruptError: A record cannot be read; nothing is reserved.
             StoreError: The store cannot answer in time.
         """
-        reply = await self.client.run(scripts.LOOK_UP, _look_up_keys(query), self._look_up_args(query))
+        give_up_at = asyncio.get_running_loop().time() + self.client.timeout_s
+        await self._watch.usable()
+        args = self._look_up_args(query, await self._ledger())
+        timeout_s = give_up_at - asyncio.get_running_loop().time()
+        reply = await self.client.run(scripts.LOOK_UP, _look_up_keys(query), args, timeout_s=timeout_s)
         objections, given, withdrawn, relationships, counts, reserved = reply
         try:
+            # The call may have made a new connection, to a server that nobody has looked over.
+            await self._watch.usable()
             return PersonRecords(
                 objections=read_objections(objections),
                 consents=read_consents(given, withdrawn),
@@ -101,7 +127,7 @@ class RedisStore:
                 attempts=_counts(query.limits, counts),
                 reserved=bool(reserved),
             )
-        except StoreCorruptError:
+        except StoreError:
             if reserved:
                 await self._give_back(query)
             raise
@@ -125,10 +151,11 @@ class RedisStore:
         Raises:
             StoreError: The store cannot answer in time, is not filled, or the token is unreadable.
         """
+        await self._watch.usable()
         result, issued = await self.client.run(
             scripts.REDEEM,
             (keys.ready(keys.bucket_of(person)), keys.objections(person), keys.token(person, token)),
-            (shown, epoch_ms(now)),
+            (await self._ledger(), shown, epoch_ms(now)),
         )
         if not issued:
             return Redeemed(Redemption.UNKNOWN)
@@ -144,7 +171,11 @@ class RedisStore:
             raise StoreCorruptError(f"a token of the store cannot be read: {exc!r}") from exc
 
     async def mark_passed(self, unique_id: str) -> None:
-        """Remember for 24 hours that this trunk channel passed the gate."""
+        """Remember for 24 hours that this trunk channel passed the gate.
+
+        Args:
+            unique_id: Names the channel among those of every Asterisk; any text.
+        """
         await self.client.execute("SET", keys.passed(unique_id), "1", "PX", keys.PASSED_LIFETIME_MS)
 
     async def has_passed(self, unique_id: str) -> bool:
@@ -155,10 +186,20 @@ class RedisStore:
         """The trunk channel has ended."""
         await self.client.execute("DEL", keys.passed(unique_id))
 
-    def _look_up_args(self, query: LookUp) -> list[Any]:
+    async def _ledger(self) -> str:
+        """The ledger that the store must be filled from, `*` when nobody told."""
+        found = self.projection.ledger_id
+        if not found and self._identify is not None:
+            try:
+                found = self.projection.ledger_id = await self._identify()
+            except LedgerError as exc:
+                raise StoreNotReadyError(f"whether the store is the ledger's image cannot be told: {exc}") from exc
+        return "*" if found is None else found
+
+    def _look_up_args(self, query: LookUp, ledger_id: str = "*") -> list[Any]:
         now_ms = epoch_ms(query.now)
-        lifetime_ms = max(1, round(query.token_lifetime_s * 1000))
-        kept_ms = max(1, round(self.keep_attempts_s * 1000))
+        lifetime_ms = whole_ms(query.token_lifetime_s)
+        kept_ms = whole_ms(self.keep_attempts_s)
         issued = {
             "attempt_id": query.attempt_id,
             "principal": query.principal,
@@ -167,6 +208,7 @@ class RedisStore:
             "expires_ms": now_ms + lifetime_ms,
         }
         args: list[Any] = [
+            ledger_id,
             query.principal,
             query.campaign,
             int(query.reserve),

@@ -25,9 +25,8 @@ class Script:
     guarded: bool
 
 
-def _script(name: str, *, needs_ready: bool = False, guarded: bool = True) -> Script:
-    parts = ("guard", "ready", name) if needs_ready else ("guard", name)
-    text = "\n".join(_read(part) for part in parts)
+def _script(name: str, *, after: str = "", guarded: bool = True) -> Script:
+    text = "\n".join(_read(part) for part in ("guard", after, name) if part)
     # Redis names scripts by SHA-1; nothing here depends on its strength.
     return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), guarded)
 
@@ -37,13 +36,17 @@ def _read(name: str) -> str:
     return resources.files(__package__).joinpath(f"{name}.lua").read_text(encoding="utf-8")
 
 
-LOOK_UP = _script("look_up", needs_ready=True)
-REDEEM = _script("redeem", needs_ready=True)
+LOOK_UP = _script("look_up", after="ready")
+REDEEM = _script("redeem", after="ready")
 # Undoing is wanted however late it comes.
 RELEASE = _script("release", guarded=False)
-PROJECT = _script("project")
+PROJECT = _script("project", after="ours")
+REMOVE = _script("remove", after="ours")
+MARK = _script("mark", after="ours")
+TAKE_OUT = _script("take_out")
+POSITION = _script("position")
 MOVE_ON = _script("move_on")
 LEASE = _script("lease")
 
-ALL = (LOOK_UP, REDEEM, RELEASE, PROJECT, MOVE_ON, LEASE)
+ALL = (LOOK_UP, REDEEM, RELEASE, PROJECT, REMOVE, MARK, TAKE_OUT, POSITION, MOVE_ON, LEASE)
 """Every script: a new connection makes the server know them before it is used."""

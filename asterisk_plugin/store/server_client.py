@@ -41,8 +41,11 @@ class ServerClient(StoreClient):
         super().__init__(address, timeout_s=timeout_s)
         # A script that is loaded runs late, too, when a server thaws: a release must (see scripts.py).
         prepare = [_pack(("SCRIPT", "LOAD", script.text)) for script in scripts.ALL]
-        self._lanes = [Lane(self._connect, prepare=prepare) for _ in range(connections)]
+        self._lanes = [Lane(self._connect, prepare=prepare, on_link=self._linked) for _ in range(connections)]
         self._sentinel: Sentinel | None = None
+
+    def _linked(self) -> None:
+        self.connected_times += 1
 
     async def execute(self, *command: Argument, timeout_s: float | None = None) -> Any:
         """See StoreClient."""

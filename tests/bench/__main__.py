@@ -24,7 +24,7 @@ from rich.table import Table
 
 from tests.bench import live, site
 from tests.bench.load import header
-from tests.bench.ports import free_port, wait_for_port
+from tests.bench.ports import free_port
 
 PARALLEL = (1, 10, 50)
 SESSIONS = {1: 400, 10: 2000, 50: 4000}
@@ -36,7 +36,7 @@ RESULTS = Path("bench-results")
 def load(port: int, parallel: int, sessions: int, script: str = "attempt") -> dict[str, float]:
     """One measured round, driven from its own process."""
     command = [sys.executable, "-m", "tests.bench.load", str(port), str(parallel), str(sessions), script]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout)
 
 
 def process_per_call(store: str, parallel: int, calls: int) -> dict[str, float]:
@@ -65,8 +65,10 @@ def process_per_call(store: str, parallel: int, calls: int) -> dict[str, float]:
 def start_yardstick(name: str, store: str) -> tuple[subprocess.Popen[bytes], int]:
     """Start one yardstick server; returns it and its port."""
     port = free_port()
-    process = subprocess.Popen([sys.executable, "-m", "tests.bench.yardsticks", name, str(port), store])
-    wait_for_port(port)
+    command = [sys.executable, "-m", "tests.bench.yardsticks", name, str(port), store]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n", name
     return process, port
 
 

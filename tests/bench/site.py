@@ -6,13 +6,13 @@ every rule of the Dutch rulebook is still judged.
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from asterisk_plugin.settings.data_dir import DataDir
 from tests.bench.load import NUMBERS, number
 
 CAMPAIGNS = """
@@ -80,9 +80,8 @@ def start_service(folder: Path, *, workers: int) -> Running:
     subprocess.run([*command, "consent", "import", str(people)], check=True, capture_output=True)
     process = subprocess.Popen([*command, "serve"])
     deadline_s = time.monotonic() + 60
-    while not (data / "run.json").exists():
+    while "agi_port" not in (run := DataDir(data).read_run()):
         if process.poll() is not None or time.monotonic() > deadline_s:
             raise RuntimeError("the service did not start")
         time.sleep(0.05)
-    run = json.loads((data / "run.json").read_text())
     return Running(process, int(run["agi_port"]), run["store_url"])

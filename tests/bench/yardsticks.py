@@ -36,6 +36,12 @@ async def _header(reader: asyncio.StreamReader) -> dict[str, str]:
     return values
 
 
+async def _serve(server: asyncio.Server) -> None:
+    """Say that it listens (a probe by connecting would freeze panoramisk's server), then serve."""
+    print("ready", flush=True)
+    await server.serve_forever()
+
+
 async def serve_empty(port: int, _: str) -> None:
     """Read the header, set one variable, close."""
 
@@ -46,7 +52,7 @@ async def serve_empty(port: int, _: str) -> None:
         writer.close()
 
     server = await asyncio.start_server(session, "127.0.0.1", port, backlog=4096)
-    await server.serve_forever()
+    await _serve(server)
 
 
 async def serve_streams(port: int, store: str) -> None:
@@ -62,7 +68,7 @@ async def serve_streams(port: int, store: str) -> None:
         writer.close()
 
     server = await asyncio.start_server(session, "127.0.0.1", port, backlog=4096)
-    await server.serve_forever()
+    await _serve(server)
 
 
 async def serve_panoramisk(port: int, store: str) -> None:
@@ -78,7 +84,7 @@ async def serve_panoramisk(port: int, store: str) -> None:
     application = fast_agi.Application()
     application.add_route("attempt", script)
     server = await asyncio.start_server(application.handler, "127.0.0.1", port, backlog=4096)
-    await server.serve_forever()
+    await _serve(server)
 
 
 def _client(store: str) -> redis.asyncio.Redis:

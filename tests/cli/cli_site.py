@@ -59,7 +59,7 @@ class CliSite:
         directory = DataDir(self.data)
         directory.prepare()
         ledger = open_ledger(directory.ledger_url, secret=directory.secret())
-        store = RedisStore(url, timeout_s=5, keep_attempts_s=KEEP_S * 10)
+        store = RedisStore(url, timeout_s=5, keep_attempts_s=KEEP_S * 20)
         await ledger.start()
         try:
             await ledger.append(events)

@@ -137,6 +137,7 @@ class Lab:
         caller_id: str = "",
         name: str = "",
         pres: str = "allowed",
+        originator: Mapping[str, str] | None = None,
     ) -> RunningAttempt:
         """Have the PBX's dialplan call `Gosub(ringfence-dial,s,1(number,campaign,agent))`.
 
@@ -147,8 +148,10 @@ class Lab:
             caller_id: CALLERID(num) of the calling channel; empty for none.
             name: CALLERID(name).
             pres: CALLERID(pres).
+            originator: Variables that whoever originates the call adds, `__RINGFENCE_AGI`.
         """
         variables = {
+            **(originator or {}),
             "LAB_NUMBER": number,
             "LAB_CAMPAIGN": campaign,
             "LAB_AGENT": agent,
@@ -177,6 +180,10 @@ class Lab:
             "LAB_CALLER_ID": caller_id,
         }
         return await (await self._originate("lab-straight", variables)).ended(timeout_s)
+
+    async def dial_line(self, line: str, *, timeout_s: float = 30) -> Attempt:
+        """Have the dialplan dial a whole dial string, while the pre-dial routine is told that it is 112."""
+        return await (await self._originate("lab-line", {"LAB_LINE": line})).ended(timeout_s)
 
     async def hang_up(self, attempt: RunningAttempt) -> None:
         """Be the agent who hangs up."""

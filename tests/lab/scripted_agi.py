@@ -64,6 +64,7 @@ class ScriptedAgi:
         trunk: What `trunk` sets.
         mute: Scripts that are accepted and closed without a word, as a crash does.
         hung: Scripts that are accepted and never answered.
+        slow_s: Seconds until an answer is given.
     """
 
     asked: list[Asked] = field(default_factory=list)
@@ -71,6 +72,7 @@ class ScriptedAgi:
     trunk: Answer = field(default_factory=lambda: {"RINGFENCE_TRUNK": "PASS"})
     mute: set[str] = field(default_factory=set)
     hung: set[str] = field(default_factory=set)
+    slow_s: float = 0
     _server: asyncio.Server | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -102,6 +104,7 @@ class ScriptedAgi:
             self.asked.append(asked)
             if asked.script in self.hung:
                 await asyncio.Event().wait()
+            await asyncio.sleep(self.slow_s)
             if asked.script not in self.mute:
                 for name, value in self._answer(asked).items():
                     writer.write(f'SET VARIABLE {name} "{value}"\n'.encode())

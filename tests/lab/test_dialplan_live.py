@@ -8,11 +8,16 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.lab.lab import Lab
+from tests.lab.ports import free_tcp_port
 from tests.lab.scripted_agi import SHOWN, TOKEN, ScriptedAgi, allow, deny
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
 
@@ -239,6 +244,110 @@ async def test_emergency_calls_do_not_wait_for_a_server_that_hangs(lab: Lab, agi
     assert invite.at_s - since_s < 0.5
 
 
+async def test_an_emergency_number_that_only_the_gate_knows_is_dialled(lab: Lab, agi: ScriptedAgi) -> None:
+    """No token, no caller ID, no ring time: its digits leave, with the caller's own caller ID."""
+    agi.attempt = {**allow("144"), "RINGFENCE_CALLER_ID": "", "RINGFENCE_TOKEN": "", "RINGFENCE_RING_S": ""}
+    since_s = time.time()
+    attempt = await lab.dial("144", "sales", caller_id="4711")
+    (invite,) = await lab.invites(since_s=since_s)
+    assert (invite.number, invite.from_number) == ("144", "4711")
+    assert (attempt.decision, attempt.answered_by, attempt.dial_status) == ("ALLOW", "daemon", "ANSWER")
+    assert agi.of("trunk")[0].arguments == ["", "144"]
+    assert agi.of("outcome") == []
+
+
+async def test_without_a_token_the_trunk_leg_is_still_asked(lab: Lab, agi: ScriptedAgi, number: str) -> None:
+    """An ALLOW without one opens nothing by itself."""
+    agi.attempt = {**allow(number), "RINGFENCE_TOKEN": ""}
+    agi.trunk = {"RINGFENCE_TRUNK": "REFUSED"}
+    await lab.dial(number, "sales")
+    assert await lab.invites(number) == []
+    assert agi.of("trunk")[0].arguments == ["", number]
+
+
+async def test_a_token_that_is_none_is_not_taken_for_a_missing_one(lab: Lab, agi: ScriptedAgi, number: str) -> None:
+    """Only an empty one means an emergency."""
+    agi.attempt = {**allow(number), "RINGFENCE_TOKEN": "xyz"}
+    attempt = await lab.dial(number, "sales")
+    assert await lab.invites(number) == []
+    assert attempt.answered_by == "nobody"
+
+
+@pytest.mark.parametrize("line", ["112@carrier", "carrier/sip:112@{host}", "112@carrier/sip:gateway@{host}"])
+async def test_an_emergency_number_passes_in_every_form_that_dials_it(lab: Lab, agi: ScriptedAgi, line: str) -> None:
+    """With everything dead; the carrier sees 112, so the form really dials it."""
+    await agi.stop()
+    since_s = time.time()
+    await lab.dial_line("PJSIP/" + line.format(host=_carrier(lab)))
+    assert [invite.number for invite in await lab.invites(since_s=since_s)] == ["112"]
+
+
+@pytest.mark.parametrize(
+    "line", ["carrier/sip:{number}/112@{host}", "carrier/sip:{number}@{host};x=/112", "{number}@carrier/sip:112@{host}"]
+)
+async def test_an_emergency_number_elsewhere_in_the_dial_string_passes_nothing(
+    lab: Lab, agi: ScriptedAgi, number: str, line: str
+) -> None:
+    """The gate is asked, and it says no."""
+    agi.trunk = {"RINGFENCE_TRUNK": "REFUSED"}
+    since_s = time.time()
+    await lab.dial_line("PJSIP/" + line.format(number=number, host=_carrier(lab)))
+    assert await lab.invites(since_s=since_s) == []
+    assert len(agi.of("trunk")) == 1
+
+
+@pytest.mark.parametrize(("line", "passes"), [("112c(ulaw)", True), ("+4930c(ulaw)/112", False)])
+async def test_of_another_technology_the_number_is_the_second_part(
+    lab: Lab, agi: ScriptedAgi, line: str, passes: bool
+) -> None:
+    """As in `g1/112/options`; a lab has no such line, only a channel whose dial string looks alike."""
+    agi.trunk = {"RINGFENCE_TRUNK": "REFUSED"}
+    attempt = await lab.dial_line(f"UnicastRTP/127.0.0.1:9/{line}")
+    assert (attempt.dial_status, len(agi.of("trunk"))) == (("ANSWER", 0) if passes else ("CHANUNAVAIL", 1))
+
+
+async def test_who_originates_cannot_name_a_gate_of_their_own(
+    lab: Lab, agi: ScriptedAgi, number: str, tmp_path: Path
+) -> None:
+    """Neither another service nor another program is asked, with the service there or gone."""
+    ran, program = tmp_path / "ran", tmp_path / "gate"
+    program.write_text(f"#!/bin/sh\ntouch {ran}\n")
+    program.chmod(0o755)
+    other = ScriptedAgi()
+    port = free_tcp_port("127.0.0.1")
+    await other.start(port)
+    chosen = {"__RINGFENCE_AGI": f"agi://127.0.0.1:{port}", "__RINGFENCE_AGI_SCRIPT": str(program)}
+    try:
+        agi.attempt = deny(number)
+        denied = await (await lab.begin(number, "sales", originator=chosen)).ended()
+        await agi.stop()
+        alone = await (await lab.begin(number, "sales", originator=chosen)).ended()
+    finally:
+        await other.stop()
+    assert await lab.invites(number) == []
+    assert (denied.answered_by, alone.answered_by) == ("daemon", "nobody")
+    assert other.asked == []
+    assert not ran.exists()
+
+
+async def test_who_originates_cannot_change_how_the_gate_dials(lab: Lab, agi: ScriptedAgi, number: str) -> None:
+    """Waiting times, Dial()'s options and the name shown are the site's, on the trunk leg too."""
+    chosen = {
+        "__RINGFENCE_WAIT_S": "0.001",
+        "__RINGFENCE_SCRIPT_WAIT_S": "0.001",
+        "__RINGFENCE_DIAL_OPTIONS": "S(1)",
+        "__RINGFENCE_CALLER_NAME": "Eve",
+    }
+    agi.slow_s = 0.5
+    await lab.subscriber(number, "answer", ring_s=0.1, talk_s=2)
+    attempt = await (await lab.begin(number, "sales", originator=chosen)).ended()
+    (invite,) = await lab.invites(number)
+    assert invite.from_name == ""
+    assert (attempt.answered_by, attempt.dial_status) == ("daemon", "ANSWER")
+    assert int(attempt.answered_s) >= 2
+    assert len(agi.of("outcome")) == 1
+
+
 async def test_without_the_agi_module_nothing_is_dialled(number: str) -> None:
     """Asterisk dials when a pre-dial routine breaks off, so it must not break off."""
     lab = await Lab.start(without=("res_agi.so",))
@@ -251,6 +360,11 @@ async def test_without_the_agi_module_nothing_is_dialled(number: str) -> None:
         assert [invite.number for invite in await lab.invites()] == ["112"]
     finally:
         await lab.stop()
+
+
+def _carrier(lab: Lab) -> str:
+    """Where the carrier takes calls, as it stands in a SIP URI."""
+    return f"{lab.carrier.host}:{lab.carrier.sip_port}"
 
 
 def _install_program(lab: Lab, *, decision: str, trunk: str) -> None:

@@ -222,7 +222,7 @@ class MemoryLedger:
     async def wait_durable(self, event_id: str, timeout_s: float) -> None:
         assert any(row.event.id == event_id for row in self.rows)
 
-    async def read(self, after: int = 0) -> AsyncIterator[StoredEvent]:
+    async def read(self, after: int = 0, *, unseal: bool = True) -> AsyncIterator[StoredEvent]:
         await self.head()
         for row in self.rows[after:]:
             yield row

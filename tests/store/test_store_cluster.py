@@ -65,6 +65,7 @@ def test_all_keys_of_a_number_lie_in_one_slot():
         person = person_tag(b"k" * 32, f"+3120{number:07d}")
         names = {
             keys.ready(keys.bucket_of(person)),
+            keys.building(keys.bucket_of(person)),
             keys.objections(person),
             keys.consents(person),
             keys.withdrawals(person),

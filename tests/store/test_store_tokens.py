@@ -104,3 +104,14 @@ async def test_a_trunk_channel_passes_until_it_is_forgotten(store, url):
     assert 0 < await ask(url, "PTTL", keys.passed("1700000000.12")) <= 24 * 3600 * 1000
     await store.forget_passed("1700000000.12")
     assert not await store.has_passed("1700000000.12")
+
+
+@pytest.mark.parametrize("name", ["", " ", "{a}b", "a\r\nDEL x", "\udcff", "SIP/ü-1", "x" * 10_000, "#", "a*?["])
+async def test_a_trunk_channel_may_have_any_name(store, url, name):
+    """Asterisk takes what a peer sent into a channel's name; the mark is that channel's alone."""
+    await store.mark_passed(name)
+    assert await store.has_passed(name)
+    assert not await store.has_passed(name + "x")
+    await store.forget_passed(name)
+    assert not await store.has_passed(name)
+    assert len(keys.passed(name)) < 300
