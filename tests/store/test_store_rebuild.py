@@ -63,8 +63,8 @@ async def test_a_rebuild_from_a_slow_ledger_keeps_its_right(url, ledger, project
     await ledger.append([objection("*")])
     read = ledger.read
 
-    async def slowly(after=0):
-        async for row in read(after):
+    async def slowly(after=0, *, unseal=True):
+        async for row in read(after, unseal=unseal):
             await asyncio.sleep(0.6)
             yield row
 
