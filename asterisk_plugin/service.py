@@ -54,9 +54,11 @@ class Service:
     Args:
         config: Where the configuration is read from, also on reload; None for the shipped one.
         loaded: What was read.
+        workers: Processes that answer FastAGI; 1 for this one.
     """
 
-    def __init__(self, config: Path | None, loaded: Loaded) -> None:
+    def __init__(self, config: Path | None, loaded: Loaded, *, workers: int) -> None:
+        self._worker_count = workers
         self._config = config
         self._loaded = loaded
         self._settings = loaded.service
@@ -160,7 +162,7 @@ class Service:
             _log.warning("store not projected yet, nobody is dialled: %s", exc)
 
     async def _start_agi(self, node: Node, listener: socket.socket, store_url: str) -> None:
-        if self._settings.service.workers == 1:
+        if self._worker_count == 1:
             if self._settings.asterisk:
                 node.gate.passed = Passes()
             self._agi = await start_agi(node.gate, self._settings.agi, listener, self.observer.agi)
@@ -168,7 +170,7 @@ class Service:
         # The admin's own store URL may hold a password: a worker reads it from the configuration, because
         # everybody on this machine can read its command line.
         embedded_url = "" if self._settings.store.url else store_url
-        self._workers = Workers(self._settings.service.workers, listener, self._data_dir, embedded_url)
+        self._workers = Workers(self._worker_count, listener, self._data_dir, embedded_url)
         await self._workers.start()
         self._spawn(self._workers.watch())
 

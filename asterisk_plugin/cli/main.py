@@ -59,11 +59,17 @@ def options(
 
 
 @app.command(rich_help_panel="Service")
-def serve(ctx: typer.Context) -> None:
+def serve(
+    ctx: typer.Context,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help="Processes that answer FastAGI, in place of what is configured."),
+    ] = None,
+) -> None:
     """Run the service: FastAGI, the store's projection, the AMI watchdog, HTTP."""
     from asterisk_plugin.cli.serve import serve as run
 
-    run(given(ctx).config, given(ctx).load())
+    run(given(ctx).config, given(ctx).load(), workers=workers)
 
 
 @app.command(rich_help_panel="Service")

@@ -24,29 +24,31 @@ if TYPE_CHECKING:
 _RELOAD_WAIT_S = 10.0
 
 
-def serve(config: Path | None, loaded: Loaded) -> None:
+def serve(config: Path | None, loaded: Loaded, *, workers: int | None = None) -> None:
     """Run the service until SIGTERM or SIGINT.
 
     Args:
         config: Where the configuration came from, for reloads.
         loaded: What was read.
+        workers: Processes that answer FastAGI; None for what is configured.
 
     Raises:
         StartupError: It cannot be started.
     """
     set_up_logs(loaded.service.service.log_level)
-    if loaded.service.service.workers > 1:
+    workers = workers or loaded.service.service.workers
+    if workers > 1:
         _share_metrics(loaded.data_dir)
     from asterisk_plugin.app import use_uvloop  # after the metrics' environment is set
 
     with asyncio.Runner(loop_factory=use_uvloop()) as runner:
-        runner.run(_serve(config, loaded))
+        runner.run(_serve(config, loaded, workers=workers))
 
 
-async def _serve(config: Path | None, loaded: Loaded) -> None:
+async def _serve(config: Path | None, loaded: Loaded, *, workers: int) -> None:
     from asterisk_plugin.service import Service
 
-    service = Service(config, loaded)
+    service = Service(config, loaded, workers=workers)
     stop, reload = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     # Before anything is started: a signal that comes meanwhile is kept, not deadly.
