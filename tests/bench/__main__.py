@@ -119,7 +119,7 @@ def show(results: dict[str, dict[int, dict[str, float]]]) -> None:
         cells = [f"{r['per_s']:.0f} · {r['p50_ms']:.1f} · {r['p99_ms']:.1f}" for r in by_parallel.values()]
         bad = sum(int(r["bad"]) for r in by_parallel.values())
         table.add_row(LABELS[name], *cells, f"{by_parallel[50]['per_s'] / base:.2f} ×", str(bad))
-    Console().print(table)
+    Console(width=140).print(table)
 
 
 def show_live(on_asterisk: dict[str, float]) -> None:
@@ -129,7 +129,7 @@ def show_live(on_asterisk: dict[str, float]) -> None:
         table.add_column(column)
     for name, took_ms in on_asterisk.items():
         table.add_row(LABELS[name], f"{took_ms:.2f}", f"{took_ms / on_asterisk['empty']:.2f} ×")
-    Console().print(table)
+    Console(width=140).print(table)
 
 
 def main() -> None:
