@@ -142,7 +142,14 @@ async def _decide(
     if not isinstance(facts.called, PhoneNumber) or facts.campaign is None or engine.is_emergency(facts):
         return facts, engine.decide(facts, now)  # nobody to look up, for nobody, or no time to lose
     preview = engine.preview(facts, now)
-    query = look_up_query(gate, facts, reserve=preview.decision is Decision.ALLOW, attempt_id=attempt_id, now=now)
+    query = look_up_query(
+        facts,
+        now,
+        person=gate.tag(facts.called.e164),
+        reserve=preview.decision is Decision.ALLOW,
+        attempt_id=attempt_id,
+        token_lifetime_s=gate.token_lifetime_s,
+    )
     try:
         async with asyncio.timeout(gate.deadline_s):
             records = await gate.store.look_up(query)
@@ -160,21 +167,23 @@ async def _decide(
     return facts, engine.decide(facts, now)
 
 
-def look_up_query(gate: Gate, facts: AttemptFacts, *, reserve: bool, attempt_id: str, now: dt.datetime) -> LookUp:
+def look_up_query(
+    facts: AttemptFacts, now: dt.datetime, *, person: str, reserve: bool, attempt_id: str, token_lifetime_s: float
+) -> LookUp:
     """The one question a decision asks of the store.
 
     Args:
-        gate: This node's gate.
         facts: With a readable number and a known campaign.
-        reserve: Count the attempt and issue its token in the same step.
-        attempt_id: Also the token.
         now: The moment of the attempt.
+        person: Tag of the called number.
+        reserve: Count the attempt and issue its token in the same step.
+        attempt_id: Also the token; empty when nothing is reserved.
+        token_lifetime_s: Seconds after which the token is gone.
     """
-    assert isinstance(facts.called, PhoneNumber)
     assert facts.campaign is not None
     limits: tuple[AttemptLimit, ...] = engine.limits(facts, now)
     return LookUp(
-        person=gate.tag(facts.called.e164),
+        person=person,
         principal=facts.campaign.principal.id,
         campaign=facts.campaign.id,
         limits=limits,
@@ -182,7 +191,7 @@ def look_up_query(gate: Gate, facts: AttemptFacts, *, reserve: bool, attempt_id:
         attempt_id=attempt_id,
         token=attempt_id,
         shown=_shown_e164(facts),
-        token_lifetime_s=gate.token_lifetime_s,
+        token_lifetime_s=token_lifetime_s,
         now=now,
     )
 

@@ -93,26 +93,15 @@ async def explain(loaded: Loaded, request: AgiRequest, now: dt.datetime) -> tupl
 
 
 async def _with_records(loaded: Loaded, facts: AttemptFacts, now: dt.datetime) -> AttemptFacts:
-    from asterisk_plugin.core import engine
-    from asterisk_plugin.ports import LookUp
+    from asterisk_plugin.callflow.outbound import look_up_query
 
     assert isinstance(facts.called, PhoneNumber)
     assert facts.campaign is not None
     keys = keys_to_read(loaded)
     if keys is None:
         return replace(facts, records_fault=f"no service ever ran on data directory `{loaded.data_dir}`")
-    query = LookUp(
-        person=keys.tag(facts.called.e164),
-        principal=facts.campaign.principal.id,
-        campaign=facts.campaign.id,
-        limits=engine.limits(facts, now),
-        reserve=False,
-        attempt_id="",
-        token="",  # none is issued: nothing is reserved
-        shown="",
-        token_lifetime_s=1,
-        now=now,
-    )
+    person = keys.tag(facts.called.e164)
+    query = look_up_query(facts, now, person=person, reserve=False, attempt_id="", token_lifetime_s=1)
     try:
         async with store_of(loaded) as store:
             return replace(facts, records=await store.look_up(query))
