@@ -6,6 +6,7 @@ What they promise is shown against the real parts in tests/store, tests/ledger a
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -82,9 +83,15 @@ class FakeLedger:
         self.events: list[Event] = []
         self.error: LedgerUnavailableError | None = None
 
+    def check(self) -> None:
+        if self.error:
+            raise self.error
+
     def submit(self, event: Event) -> None:
         if self.error:
             raise self.error
+        if isinstance(event.sealed, bytes):
+            event = replace(event, sealed=json.loads(event.sealed))
         self.events.append(event)
 
     async def append(self, events: Sequence[Event]) -> int:

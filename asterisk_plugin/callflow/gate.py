@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from asterisk_plugin.core.person import person_tag
+from asterisk_plugin.errors import LedgerUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import MutableSet
+    from collections.abc import Callable, MutableSet
 
     from asterisk_plugin.core.site import Site
     from asterisk_plugin.core.verdict import Verdict
@@ -55,6 +56,7 @@ class Gate:
         deadline_s: After this an attempt is answered DEFER.
         token_lifetime_s: Seconds between verdict and trunk leg.
         evidence_wait_s: Longest wait on the trunk leg for the verdict to be on disk.
+        hold: Says why nobody may be dialled now, empty when nothing stands against it; None: nobody asks.
         passed: `leg_key`s of trunk channels that this process let through; None when no watchdog
             runs in this process, so nobody would ever take them out again.
     """
@@ -68,7 +70,18 @@ class Gate:
     deadline_s: float = 0.3
     token_lifetime_s: float = 10
     evidence_wait_s: float = 1
+    hold: Callable[[], str] | None = None
     passed: MutableSet[str] | None = None
+
+    def check_recordable(self) -> None:
+        """Return if a verdict may be an ALLOW: its evidence can be written, and nothing is held back.
+
+        Raises:
+            LedgerUnavailableError: Why not.
+        """
+        if self.hold is not None and (why := self.hold()):
+            raise LedgerUnavailableError(why)
+        self.ledger.check()
 
     def tag(self, e164: str) -> str:
         """The person tag of a number."""

@@ -12,9 +12,11 @@ import itertools
 import secrets
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from asterisk_plugin.callflow.evidence import attempt_event, without_records
+from asterisk_plugin.callflow.releases import release_later
 from asterisk_plugin.core import engine
 from asterisk_plugin.core.caller_id import choose_shown_number
 from asterisk_plugin.core.facts import AttemptFacts, PersonRecords, Presentation, ShownNumber
@@ -25,7 +27,7 @@ from asterisk_plugin.ports import AgiRequest, LookUp
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from asterisk_plugin.callflow.gate import Gate
     from asterisk_plugin.core.facts import AttemptLimit
@@ -34,10 +36,6 @@ if TYPE_CHECKING:
 
 MAX_ID_CHARS = 40
 """Longest campaign or agent id taken from the dialplan; configured ids are no longer."""
-
-_releases: set[asyncio.Task[None]] = set()
-"""Releases under way: the loop itself keeps only weak references to tasks."""
-
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -68,19 +66,17 @@ async def attempt(gate: Gate, channel: Channel) -> None:
     """
     started_s = time.monotonic()
     made = await decide_attempt(gate, channel.request)
-    await channel.set_variables(variables(made))
-    called = made.facts.called
-    gate.observer.attempt(
-        made.verdict,
-        number=called.e164 if isinstance(called, PhoneNumber) else "",
-        campaign=made.facts.campaign_id,
-        attempt_id=made.id,
-        duration_s=time.monotonic() - started_s,
-    )
+    finish = _Once(partial(_finish, gate, made, duration_s=time.monotonic() - started_s))
+    # Runs while Asterisk takes the answer, which by then is on its way.
+    asyncio.get_running_loop().call_soon(finish)
+    try:
+        await channel.set_variables(variables(made))
+    finally:
+        finish()
 
 
 async def decide_attempt(gate: Gate, request: AgiRequest) -> Attempt:
-    """Decide one attempt and record it; never raises, except when cancelled.
+    """Decide one attempt; never raises, except when cancelled. The caller records it.
 
     Args:
         gate: This node's gate.
@@ -94,11 +90,15 @@ async def decide_attempt(gate: Gate, request: AgiRequest) -> Attempt:
     except Exception as exc:  # noqa: BLE001 - the boundary: a fault of ours must be answered, not dialled
         gate.observer.fault("attempt", exc)
         verdict = _internal_error(type(exc).__name__)
-    made = _record(gate, Attempt(attempt_id, facts, verdict, now))
-    verdict = made.verdict
-    if verdict.decision is not Decision.ALLOW and facts.records is not None and facts.records.reserved:
-        _release_later(gate, facts, attempt_id)
-    return made
+    verdict = _recordable(gate, facts, verdict)
+    if verdict.decision is Decision.ALLOW:
+        return Attempt(attempt_id, facts, verdict, now)
+    if facts.records is not None and facts.records.reserved:
+        release_later(gate, facts, attempt_id)
+    # INVARIANT: only an ALLOW is recorded under the id that the store holds as token. The trunk leg waits
+    # for an event of that id, so the token of an attempt that was reserved and then denied opens nothing,
+    # even when its release failed.
+    return Attempt(secrets.token_hex(16), facts, verdict, now)
 
 
 def first_facts(site: Site, request: AgiRequest, now: dt.datetime) -> AttemptFacts:
@@ -141,10 +141,12 @@ async def _decide(
     """Ask the store within the deadline, then let core judge."""
     if not isinstance(facts.called, PhoneNumber) or facts.campaign is None or engine.is_emergency(facts):
         return facts, engine.decide(facts, now)  # nobody to look up, for nobody, or no time to lose
-    preview = engine.preview(facts, now)
+    hearing = engine.Hearing(facts, now)
+    preview = hearing.preview()
     query = look_up_query(
         facts,
         now,
+        limits=hearing.limits,
         person=gate.tag(facts.called.e164),
         reserve=preview.decision is Decision.ALLOW,
         attempt_id=attempt_id,
@@ -161,27 +163,34 @@ async def _decide(
     except (StoreError, TimeoutError) as exc:
         facts = without_records(facts, str(exc) or "the store did not answer in time")
         if query.reserve:  # it may have been counted all the same: try to undo, a count too many is safe
-            _release_later(gate, facts, attempt_id)
-        return facts, engine.decide(facts, now)
+            release_later(gate, facts, attempt_id)
+        return facts, hearing.decide(facts)
     facts = replace(facts, records=records)
-    return facts, engine.decide(facts, now)
+    return facts, hearing.decide(facts)
 
 
 def look_up_query(
-    facts: AttemptFacts, now: dt.datetime, *, person: str, reserve: bool, attempt_id: str, token_lifetime_s: float
+    facts: AttemptFacts,
+    now: dt.datetime,
+    *,
+    limits: tuple[AttemptLimit, ...],
+    person: str,
+    reserve: bool,
+    attempt_id: str,
+    token_lifetime_s: float,
 ) -> LookUp:
     """The one question a decision asks of the store.
 
     Args:
         facts: With a readable number and a known campaign.
         now: The moment of the attempt.
+        limits: Every limit that the attempts must be counted against.
         person: Tag of the called number.
         reserve: Count the attempt and issue its token in the same step.
         attempt_id: Also the token; empty when nothing is reserved.
         token_lifetime_s: Seconds after which the token is gone.
     """
     assert facts.campaign is not None
-    limits: tuple[AttemptLimit, ...] = engine.limits(facts, now)
     return LookUp(
         person=person,
         principal=facts.campaign.principal.id,
@@ -206,8 +215,6 @@ def warm_up(site: Site, now: dt.datetime) -> None:
         request = AgiRequest("attempt", (number, campaign))
         facts = replace(first_facts(site, request, now), records=PersonRecords())
         verdict = engine.decide(facts, now)
-        engine.preview(facts, now)
-        engine.limits(facts, now)
         attempt_event(facts, verdict, attempt_id="", person="warm-up", at=now)
 
 
@@ -245,53 +252,46 @@ def _internal_error(kind: str) -> Verdict:
     return engine.with_finding(Verdict(Decision.ALLOW), finding)
 
 
-def _record(gate: Gate, made: Attempt) -> Attempt:
-    """Hand the evidence to the ledger; a verdict without evidence is not an ALLOW, except for emergencies.
+def _recordable(gate: Gate, facts: AttemptFacts, verdict: Verdict) -> Verdict:
+    """The verdict, unless evidence cannot be written now: a verdict without it is not an ALLOW."""
+    try:
+        gate.check_recordable()
+    except LedgerUnavailableError as exc:
+        if engine.is_emergency(facts):
+            return verdict
+        sentence = f"the verdict cannot be written down: {exc}"
+        return engine.with_finding(verdict, Finding(Reason.EVIDENCE_UNAVAILABLE, Decision.DEFER, sentence))
+    return verdict
 
-    INVARIANT: only an ALLOW is recorded under the id that the store holds as token. The trunk leg waits
-    for an event of that id, so the token of an attempt that was reserved and then denied opens nothing,
-    even when its release failed.
+
+def _finish(gate: Gate, made: Attempt, *, duration_s: float) -> None:
+    """Hand the evidence to the ledger, and tell the observer.
+
+    Were the ledger to refuse it after all, the trunk leg would wait for it in vain and not dial.
     """
-    if made.verdict.decision is not Decision.ALLOW:
-        made = replace(made, id=secrets.token_hex(16))
     called = made.facts.called
-    person = gate.tag(called.e164) if isinstance(called, PhoneNumber) else ""
+    number = called.e164 if isinstance(called, PhoneNumber) else ""
+    person = gate.tag(number) if number else ""
     try:
         gate.ledger.submit(attempt_event(made.facts, made.verdict, attempt_id=made.id, person=person, at=made.at))
-    except LedgerUnavailableError as exc:
-        if engine.is_emergency(made.facts):
-            return made
-        sentence = f"the verdict cannot be written down: {exc}"
-        finding = Finding(Reason.EVIDENCE_UNAVAILABLE, Decision.DEFER, sentence)
-        return replace(made, verdict=engine.with_finding(made.verdict, finding))
-    return made
-
-
-async def finish_releases() -> None:
-    """Wait for the releases under way; before the store is closed."""
-    await asyncio.gather(*_releases, return_exceptions=True)
-
-
-def _release_later(gate: Gate, facts: AttemptFacts, attempt_id: str) -> None:
-    """Give a reservation back without making the dialplan wait for it."""
-    assert isinstance(facts.called, PhoneNumber)
-    assert facts.campaign is not None
-    task = asyncio.get_running_loop().create_task(
-        _release(gate, person=gate.tag(facts.called.e164), facts=facts, attempt_id=attempt_id)
+    except Exception as exc:  # noqa: BLE001 - the boundary: the caller is answered, and nobody is dialled
+        gate.observer.fault("evidence", exc)
+    gate.observer.attempt(
+        made.verdict,
+        number=number,
+        campaign=made.facts.campaign_id,
+        attempt_id=made.id,
+        duration_s=duration_s,
     )
-    _releases.add(task)
-    task.add_done_callback(_releases.discard)
 
 
-async def _release(gate: Gate, *, person: str, facts: AttemptFacts, attempt_id: str) -> None:
-    assert facts.campaign is not None
-    try:
-        await gate.store.release(
-            person=person,
-            principal=facts.campaign.principal.id,
-            campaign=facts.campaign.id,
-            attempt_id=attempt_id,
-            token=attempt_id,
-        )
-    except StoreError as exc:  # the person is called once less than allowed: the safe side
-        gate.observer.fault("release", exc)
+class _Once:
+    """Work that is done when it is called first."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work: Callable[[], None] | None = work
+
+    def __call__(self) -> None:
+        work, self._work = self._work, None
+        if work is not None:
+            work()

@@ -76,6 +76,7 @@ async def _judge(gate: Gate, channel: Channel, *, token: str, argument: str, num
     if not number or not _TOKEN.fullmatch(token) or not _is_same(dialled, number):
         return _refuse(gate, channel, Redeemed(Redemption.UNKNOWN))
     try:
+        gate.check_recordable()
         await gate.ledger.wait_durable(token, gate.evidence_wait_s)
         async with asyncio.timeout(gate.deadline_s):
             redeemed = await gate.store.redeem(person=gate.tag(number), token=token, shown=shown, now=gate.clock())

@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from asterisk_plugin.core.case import HOUSE, Case, case_of
 from asterisk_plugin.core.number import LineType, PhoneNumber, parse_number
@@ -47,6 +47,9 @@ RULES: tuple[Rule, ...] = (
     Rule("calling-hours", hours.check, needs=frozenset({"consents"}), preview=hours.preview),
 )
 
+_RECORDS = Rule("records", records.check)
+"""Finds something only while the records are missing."""
+
 CAUSE_REJECTED, CAUSE_INVALID_FORMAT, CAUSE_TRY_LATER = 21, 28, 42
 """Q.850: call rejected; invalid number format; switching equipment congestion. The last is the
 temporary one: dialers that see it keep the number and try again, as a DEFER asks for."""
@@ -70,27 +73,81 @@ def decide(facts: AttemptFacts, now: dt.datetime, *, rules: Iterable[Rule] = RUL
     Raises:
         ValueError: `now` has no time zone.
     """
-    if is_emergency(facts):
-        return _emergency(facts)
-    case = case_of(facts, now)
-    rules = tuple(rules)
-    unchecked = _unchecked(case, rules)
-    return _judge(case, (Rule("records", records.check), *rules), unchecked)
+    return Hearing(facts, now, rules=rules).decide(facts)
 
 
-def preview(facts: AttemptFacts, now: dt.datetime) -> Verdict:
-    """Judge what can be judged without records, in the attempt's favour where records could help.
+class Hearing:
+    """One attempt in two steps: what can be judged before anything is looked up, and the rest.
+
+    A rule that needs no records is run once, for both.
 
     Args:
-        facts: As for `decide`; `records` is not read.
+        facts: Everything that is known so far; `records` is not read.
         now: The moment of the attempt (aware).
+        rules: Every rule, in any order.
 
-    Returns:
-        A decision other than ALLOW means that no record can make it one.
+    Raises:
+        ValueError: `now` has no time zone.
     """
-    if is_emergency(facts):
-        return _emergency(facts)
-    return _judge(case_of(replace(facts, records=None), now), RULES, ())
+
+    def __init__(self, facts: AttemptFacts, now: dt.datetime, *, rules: Iterable[Rule] = RULES) -> None:
+        self._facts = facts if facts.records is None else replace(facts, records=None)
+        self._emergency = is_emergency(facts)
+        if self._emergency:
+            return
+        self._case = case_of(self._facts, now)
+        self._rules = tuple(rules)
+        self._obligations = _obligations(self._case)
+        self._without_records = tuple(_run(rule, self._case) for rule in self._rules)
+
+    @property
+    def limits(self) -> tuple[AttemptLimit, ...]:
+        """Every limit that the attempts to this number must be counted against."""
+        return tuple(limit for _, limit in attempt_limit.attempt_limits(self._case))
+
+    def preview(self) -> Verdict:
+        """Judge without records, in the attempt's favour where records could help.
+
+        Returns:
+            A decision other than ALLOW means that no record can make it one.
+        """
+        if self._emergency:
+            return _emergency(self._facts)
+        return self._verdict(self._without_records, unchecked=())
+
+    def decide(self, facts: AttemptFacts) -> Verdict:
+        """Judge by every rule.
+
+        Args:
+            facts: The same facts with what was looked up; `records` None when the store could not be asked.
+        """
+        if self._emergency:
+            return _emergency(facts)
+        case = replace(self._case, facts=facts)
+        missing = _run(_RECORDS, case)
+        found = (
+            _run(rule, case) if rule.needs and facts.records is not None else earlier
+            for rule, earlier in zip(self._rules, self._without_records, strict=True)
+        )
+        unchecked = {need for rule in self._rules for need in rule.needs} if missing.findings else ()
+        return self._verdict((missing, *found), unchecked=tuple(sorted(unchecked)))
+
+    def _verdict(self, found: Iterable[_Found], *, unchecked: tuple[str, ...]) -> Verdict:
+        found = tuple(found)
+        findings = tuple(finding for each in found for finding in each.findings)
+        decision, reason, not_before = _join(findings)
+        rulebook = self._case.law.rulebook
+        return Verdict(
+            decision,
+            reason=reason,
+            findings=findings,
+            obligations=self._obligations,
+            unchecked=unchecked,
+            faults=tuple(each.fault for each in found if each.fault),
+            not_before=not_before,
+            rulebook_version=rulebook.version if rulebook else "",
+            cause=_cause(decision, reason),
+        )
 
 
 def is_emergency(facts: AttemptFacts) -> bool:
@@ -111,16 +168,6 @@ def is_emergency_number(number: str, site: Site) -> bool:
     if isinstance(called, PhoneNumber) and called.line_type is LineType.EMERGENCY:
         return True
     return number in site.emergency_extra
-
-
-def limits(facts: AttemptFacts, now: dt.datetime) -> tuple[AttemptLimit, ...]:
-    """Every limit that the attempts to this number must be counted against.
-
-    Args:
-        facts: `records` is not read.
-        now: The moment of the attempt (aware).
-    """
-    return tuple(limit for _, limit in attempt_limit.attempt_limits(case_of(facts, now)))
 
 
 def with_finding(verdict: Verdict, finding: Finding) -> Verdict:
@@ -183,39 +230,23 @@ def _emergency(facts: AttemptFacts) -> Verdict:
     )
 
 
-def _unchecked(case: Case, rules: Iterable[Rule]) -> tuple[str, ...]:
-    """What the rules would have read, had there been records."""
-    if not any(records.check(case)):
-        return ()
-    return tuple(sorted({need for rule in rules for need in rule.needs}))
+class _Found(NamedTuple):
+    """What one rule found, and the error it failed with."""
+
+    findings: tuple[Finding, ...] = ()
+    fault: str = ""
 
 
-def _judge(case: Case, rules: Iterable[Rule], unchecked: tuple[str, ...]) -> Verdict:
-    findings: list[Finding] = []
-    faults: list[str] = []
-    for rule in rules:
-        run = rule.check if case.facts.records is not None or not rule.needs else rule.preview
-        if run is None:
-            continue
-        try:
-            findings += tuple(run(case))
-        except Exception as exc:  # noqa: BLE001 - the boundary: a rule that fails must not let the call through
-            faults.append(f"{rule.id}: {type(exc).__name__}: {exc}")
-            sentence = f"the rule {rule.id} failed; the log has the details"
-            findings.append(Finding(Reason.INTERNAL_ERROR, Decision.DEFER, sentence))
-    decision, reason, not_before = _join(findings)
-    rulebook = case.law.rulebook
-    return Verdict(
-        decision,
-        reason=reason,
-        findings=tuple(findings),
-        obligations=_obligations(case),
-        unchecked=unchecked,
-        faults=tuple(faults),
-        not_before=not_before,
-        rulebook_version=rulebook.version if rulebook else "",
-        cause=_cause(decision, reason),
-    )
+def _run(rule: Rule, case: Case) -> _Found:
+    check = rule.check if case.facts.records is not None or not rule.needs else rule.preview
+    if check is None:
+        return _Found()
+    try:
+        return _Found(tuple(check(case)))
+    except Exception as exc:  # noqa: BLE001 - the boundary: a rule that fails must not let the call through
+        sentence = f"the rule {rule.id} failed; the log has the details"
+        finding = Finding(Reason.INTERNAL_ERROR, Decision.DEFER, sentence)
+        return _Found((finding,), f"{rule.id}: {type(exc).__name__}: {exc}")
 
 
 def _join(findings: Iterable[Finding]) -> tuple[Decision, str, dt.datetime | None]:

@@ -6,7 +6,6 @@ enumerated in minutes. A keyed hash is, as long as the key stays with us.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 
 
@@ -20,4 +19,4 @@ def person_tag(secret: bytes, e164: str) -> str:
     Returns:
         32 lower-case hex characters (128 bits of HMAC-SHA256).
     """
-    return hmac.new(secret, e164.encode(), hashlib.sha256).hexdigest()[:32]
+    return hmac.digest(secret, e164.encode(), "sha256").hex()[:32]

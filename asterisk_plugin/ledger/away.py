@@ -21,6 +21,10 @@ class AwayLedger:
     def __init__(self, error: LedgerUnavailableError) -> None:
         self._error = error
 
+    def check(self) -> None:
+        """Raise the error."""
+        raise self._error
+
     def submit(self, event: Event) -> None:  # noqa: ARG002 - nothing is done with it
         """Raise the error."""
         raise self._error

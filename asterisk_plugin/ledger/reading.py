@@ -26,6 +26,13 @@ _AFTER = (
     .order_by(tables.events.c.seq)
     .limit(sa.bindparam("most", type_=sa.Integer))
 )
+# Without the sealed parts, which are most of a row, and without the keys that open them.
+_CLEAR_AFTER = (
+    sa.select(*(sa.null().label(c.name) if c.name == "sealed" else c for c in tables.events.c))
+    .where(tables.events.c.seq > sa.bindparam("after"))
+    .order_by(tables.events.c.seq)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
 _OF_PERSON = _EVENTS_AND_KEYS.where(
     tables.events.c.person == sa.bindparam("person"), tables.events.c.person != ""
 ).order_by(tables.events.c.seq)
@@ -51,8 +58,10 @@ def events_after(database: Database, after: int, *, most: int, unseal: bool) -> 
         LedgerBrokenError: A row holds what no version of this program wrote.
     """
     with translated(database), database.engine.connect() as connection:
-        found = rows_after(connection, after, most=most)
-    return [stored_event(row, key if unseal else None) for row, key in found]
+        if unseal:
+            return [stored_event(row, key) for row, key in rows_after(connection, after, most=most)]
+        found = connection.execute(_CLEAR_AFTER, {"after": after, "most": most})
+        return [stored_event(Row(*row), None) for row in found]
 
 
 def events_of(database: Database, person: str) -> tuple[StoredEvent, ...]:

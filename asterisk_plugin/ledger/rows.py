@@ -34,7 +34,7 @@ class Draft:
         at: As in `chain.Row`.
         person: Tag of the number, or empty.
         body: Canonical JSON.
-        sealed: Canonical JSON that is not encrypted yet, or None.
+        sealed: JSON that is not encrypted yet, or None.
     """
 
     id: str
@@ -80,8 +80,14 @@ def draft_of(event: Event) -> Draft:
         at=event.at.astimezone(dt.UTC).isoformat(timespec="microseconds"),
         person=event.person,
         body=canonical_json(event.body),
-        sealed=None if event.sealed is None else canonical_json(event.sealed).encode(),
+        sealed=_sealable(event.sealed),
     )
+
+
+def _sealable(sealed: Mapping[str, Any] | bytes | None) -> bytes | None:
+    if sealed is None or isinstance(sealed, bytes):
+        return sealed
+    return canonical_json(sealed).encode()
 
 
 def stored_event(row: Row, key: bytes | None) -> StoredEvent:

@@ -150,6 +150,14 @@ class SqlLedger:
         if lost:
             raise LedgerUnavailableError(f"{lost} events could not be written: {self._writer.last_error}")
 
+    def check(self) -> None:
+        """Return if evidence can be written now.
+
+        Raises:
+            LedgerUnavailableError: The last write failed, too much is waiting, or the ledger is not started.
+        """
+        self._writer.check()
+
     def submit(self, event: Event) -> None:
         """Queue for the next group commit; returns at once. Kept and retried when that commit fails.
 

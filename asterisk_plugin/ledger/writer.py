@@ -1,6 +1,6 @@
 """The writer thread: everything that waits goes to disk in one commit.
 
-While one commit waits for the disk, the next group collects. An event waits at most 10 ms for others, and not at
+While one commit waits for the disk, the next group collects. An event waits at most 20 ms for others, and not at
 all once somebody waits for it. A group that fails is kept and tried again until it is written or withdrawn.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from asterisk_plugin.ledger.database import Database
 
 # An event that nobody waits for yet lets others join its commit, and its decision be answered, for so long.
-_LINGER_S = 0.01
+_LINGER_S = 0.02
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 1.0
@@ -116,6 +116,14 @@ class Writer:
         """Start the thread."""
         self._thread.start()
 
+    def check(self) -> None:
+        """Return if a group would be taken now.
+
+        Raises:
+            LedgerUnavailableError: As for an impatient `put`.
+        """
+        self._check(patient=False)
+
     def put(self, group: Group, *, patient: bool) -> None:
         """Queue a group; returns at once.
 
@@ -127,13 +135,8 @@ class Writer:
             LedgerUnavailableError: Not running, too much is waiting, or writing fails and the caller is not
                 patient.
         """
-        if not patient and not self.healthy:
-            raise LedgerUnavailableError(f"evidence cannot be written: {self.trouble}")
         with self._changed:
-            if self._stopping or not self._thread.is_alive():
-                raise LedgerUnavailableError("evidence cannot be written: the ledger is not open")
-            if self._count >= self._backlog:
-                raise LedgerUnavailableError(f"evidence cannot be written: {self._count} events wait already")
+            self._check(patient=patient)
             self._queue.append(group)
             self._count += len(group.drafts)
             for draft in group.drafts:
@@ -191,6 +194,14 @@ class Writer:
             self._abandoned.set()
             self._thread.join(_FIRST_PAUSE_S)
         return self._count
+
+    def _check(self, *, patient: bool) -> None:
+        if not patient and not self.healthy:
+            raise LedgerUnavailableError(f"evidence cannot be written: {self.trouble}")
+        if self._stopping or not self._thread.is_alive():
+            raise LedgerUnavailableError("evidence cannot be written: the ledger is not open")
+        if self._count >= self._backlog:
+            raise LedgerUnavailableError(f"evidence cannot be written: {self._count} events wait already")
 
     def _run(self) -> None:
         pause_s = _FIRST_PAUSE_S

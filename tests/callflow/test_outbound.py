@@ -126,6 +126,34 @@ async def test_without_evidence_nobody_is_dialled():
     assert len(store.released) == 1
 
 
+async def test_a_ledger_that_refuses_after_the_answer_is_reported_and_leaves_the_token_without_evidence():
+    """The answer is on its way by then: the trunk leg waits for evidence in vain, and does not dial."""
+
+    class Refusing(FakeLedger):
+        def check(self):
+            pass
+
+    ledger = Refusing()
+    ledger.error = LedgerUnavailableError("the disk is full")
+    gate = make_gate(FakeStore(consent()), ledger)
+    values = await run(gate)
+    assert values["RINGFENCE_DECISION"] == "ALLOW"
+    assert gate.observer.faults == [("evidence", ledger.error)]
+    with pytest.raises(LedgerUnavailableError):
+        await ledger.wait_durable(values["RINGFENCE_TOKEN"], 0)
+
+
+async def test_nobody_is_dialled_while_something_is_held_back():
+    """Objections that wait for the ledger: DEFER, and the reservation is given back."""
+    store = FakeStore(consent())
+    gate = make_gate(store)
+    gate.hold = lambda: "2 objections wait for the ledger"
+    values = await run(gate)
+    await asyncio.sleep(0)
+    assert (values["RINGFENCE_DECISION"], values["RINGFENCE_REASON"]) == ("DEFER", "evidence-unavailable")
+    assert len(store.released) == 1
+
+
 async def test_emergency_passes_with_everything_gone():
     """Store and ledger away, campaign unknown, hidden caller ID: 112 is dialled."""
     store, ledger = FakeStore(), FakeLedger()
@@ -152,7 +180,7 @@ async def test_a_fault_in_deciding_is_answered_and_not_dialled(monkeypatch):
     def broken(*args, **kwargs):
         raise KeyError("a bug")
 
-    monkeypatch.setattr(engine, "preview", broken)
+    monkeypatch.setattr(engine, "Hearing", broken)
     gate = make_gate(FakeStore(consent()))
     values = await run(gate)
     assert (values["RINGFENCE_DECISION"], values["RINGFENCE_REASON"]) == ("DEFER", "internal-error")

@@ -6,7 +6,7 @@ import tomllib
 from dataclasses import replace
 
 from asterisk_plugin.core.caller_id import choose_shown_number
-from asterisk_plugin.core.engine import limits
+from asterisk_plugin.core.engine import Hearing
 from asterisk_plugin.core.facts import (
     AttemptCount,
     AttemptFacts,
@@ -83,7 +83,7 @@ def records(facts: AttemptFacts, now: dt.datetime, **held) -> PersonRecords:
     """Records of the called number; `used`: attempts that a limit has seen, by the end of its id."""
     used = held.get("used", {})
     counts = []
-    for limit in limits(facts, now):
+    for limit in Hearing(facts, now).limits:
         names = [name for name in used if limit.id.endswith(name)]
         counts.append(AttemptCount(limit, used[names[0]] if names else 0, held.get("oldest_at")))
     return PersonRecords(

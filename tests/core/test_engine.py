@@ -6,12 +6,13 @@ import random
 import time
 
 import pytest
-from core_cases import CONSENT, DE_NUMBER, ES_NUMBER, MORNING, SHIPPED, attempt
+from core_cases import CONSENT, DE_NUMBER, ES_NUMBER, MORNING, NL_NUMBER, SHIPPED, attempt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asterisk_plugin.core import engine
-from asterisk_plugin.core.engine import RULES, decide, limits, longest_window_s, preview, with_finding
+from asterisk_plugin.core.case import case_of
+from asterisk_plugin.core.engine import RULES, Hearing, decide, longest_window_s, with_finding
 from asterisk_plugin.core.rules.rule import Rule
 from asterisk_plugin.core.verdict import Decision, Finding, Reason, Verdict
 
@@ -185,7 +186,7 @@ def test_an_emergency_call_passes_whatever_is_wrong(dialled):
     night = dt.datetime(2026, 10, 18, 2, tzinfo=dt.UTC)
     site = {"emergency_extra": frozenset({"999"}), "rulebooks": {}}
     facts = attempt(night, dialled, no_campaign=True, calling_pres=32, held=None, site=site)
-    for verdict in (decide(facts, night), preview(facts, night)):
+    for verdict in (decide(facts, night), Hearing(facts, night).preview()):
         assert (verdict.decision, verdict.reason) == (Decision.ALLOW, "")
         assert [finding.rule for finding in verdict.findings] == ["emergency"]
     failed = with_finding(verdict, Finding(Reason.EVIDENCE_UNAVAILABLE, Decision.DEFER, "the disk is full"))
@@ -210,11 +211,11 @@ def test_a_later_finding_joins_as_if_a_rule_had_found_it():
 
 def test_preview_denies_only_what_no_record_can_lift():
     """Hours that a wish of the person may open are open to a preview; withheld caller IDs are not."""
-    assert preview(attempt(SUNDAY), SUNDAY).decision is Decision.ALLOW
-    closed = preview(attempt(SUNDAY, DE_NUMBER, campaign={"purpose": "survey"}), SUNDAY.replace(hour=3))
+    assert Hearing(attempt(SUNDAY), SUNDAY).preview().decision is Decision.ALLOW
+    closed = Hearing(attempt(SUNDAY, DE_NUMBER, campaign={"purpose": "survey"}), SUNDAY.replace(hour=3)).preview()
     assert (closed.decision, closed.reason) == (Decision.DEFER, "calling-hours")
-    assert preview(attempt(calling_pres=32), MORNING).reason == "caller-id-withheld"
-    assert preview(attempt(held={}), MORNING).decision is Decision.ALLOW
+    assert Hearing(attempt(calling_pres=32), MORNING).preview().reason == "caller-id-withheld"
+    assert Hearing(attempt(held={}), MORNING).preview().decision is Decision.ALLOW
 
 
 @settings(max_examples=80, deadline=None)
@@ -231,14 +232,26 @@ def test_what_preview_refuses_is_never_allowed(hours: int, withheld: bool, asked
         campaign={"purpose": purpose},
         held={"consents": [consent] if asked else []},
     )
-    if preview(facts, now).decision is not Decision.ALLOW:
+    if Hearing(facts, now).preview().decision is not Decision.ALLOW:
         assert decide(facts, now).decision is not Decision.ALLOW
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 24 * 60), st.booleans(), st.sampled_from([NL_NUMBER, DE_NUMBER]))
+def test_a_rule_that_needs_no_records_finds_the_same_without_them(hours: int, withheld: bool, number: str):
+    """It is run once, before the look-up, and its findings are kept."""
+    now = dt.datetime(2026, 4, 1, tzinfo=dt.UTC) + dt.timedelta(hours=hours)
+    facts = attempt(now, number, calling_pres=32 * withheld, held={"consents": [CONSENT]})
+    for rule in RULES:
+        if not rule.needs:
+            with_records, without = case_of(facts, now), case_of(dataclasses.replace(facts, records=None), now)
+            assert list(rule.check(with_records)) == list(rule.check(without)), rule.id
 
 
 def test_limits_begin_at_local_midnight_and_last_25_hours_when_the_clocks_go_back():
     """Sunday 25 October 2026 in Berlin."""
     now = dt.datetime(2026, 10, 25, 12, tzinfo=dt.UTC)
-    (day,) = limits(attempt(now, DE_NUMBER), now)
+    (day,) = Hearing(attempt(now, DE_NUMBER), now).limits
     assert day.id == "de.all.attempt_limit.day"
     assert day.since == dt.datetime(2026, 10, 24, 22, tzinfo=dt.UTC)
     assert day.renews_at == dt.datetime(2026, 10, 25, 23, tzinfo=dt.UTC)
@@ -247,7 +260,7 @@ def test_limits_begin_at_local_midnight_and_last_25_hours_when_the_clocks_go_bac
 def test_with_several_zones_a_day_lasts_from_the_first_midnight_to_the_last():
     """The stricter reading: what may count, counts."""
     zones = ("Europe/Berlin", "America/New_York")
-    (day,) = limits(attempt(MORNING, DE_NUMBER, zones=zones), MORNING)
+    (day,) = Hearing(attempt(MORNING, DE_NUMBER, zones=zones), MORNING).limits
     assert day.since == dt.datetime(2026, 10, 19, 22, tzinfo=dt.UTC)
     assert day.renews_at == dt.datetime(2026, 10, 21, 4, tzinfo=dt.UTC)
 
@@ -255,7 +268,7 @@ def test_with_several_zones_a_day_lasts_from_the_first_midnight_to_the_last():
 def test_members_are_counted_per_week_and_campaign_too():
     """Week from Monday; the campaign without beginning."""
     facts = attempt(number=DE_NUMBER, principal={"memberships": ["de.branchenkodex"]})
-    found = {limit.id: limit for limit in limits(facts, MORNING)}
+    found = {limit.id: limit for limit in Hearing(facts, MORNING).limits}
     week = found["de.members.branchenkodex.attempt_limit.week"]
     assert week.since == dt.datetime(2026, 10, 18, 22, tzinfo=dt.UTC)
     assert week.renews_at == dt.datetime(2026, 10, 25, 23, tzinfo=dt.UTC)
@@ -296,7 +309,7 @@ def test_a_decision_stays_far_below_its_deadline():
     decide(facts, MORNING)
     started_s = time.perf_counter()
     for _ in range(200):
-        preview(facts, MORNING)
+        Hearing(facts, MORNING).preview()
         decide(facts, MORNING)
     assert (time.perf_counter() - started_s) / 200 < 0.005
 
@@ -307,7 +320,7 @@ ZONES = ("Europe/Berlin", "America/New_York")
 
 def test_while_it_is_two_days_at_once_the_limit_of_both_binds():
     """From Tuesday's midnight in Berlin to Wednesday's end in New York."""
-    (day,) = limits(attempt(TWO_DAYS, DE_NUMBER, zones=ZONES), TWO_DAYS)
+    (day,) = Hearing(attempt(TWO_DAYS, DE_NUMBER, zones=ZONES), TWO_DAYS).limits
     assert day.since == dt.datetime(2026, 10, 19, 22, tzinfo=dt.UTC)
     assert day.renews_at == dt.datetime(2026, 10, 22, 4, tzinfo=dt.UTC)
 

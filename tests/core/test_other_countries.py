@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 from core_cases import attempt, rulebook_of
 
-from asterisk_plugin.core.engine import decide, limits, longest_window_s
+from asterisk_plugin.core.engine import Hearing, decide, longest_window_s
 from asterisk_plugin.core.verdict import Decision
 
 HEAD = 'description = "made up"\nunit = "{unit}"\nchecked_on = 2026-11-21\n'
@@ -259,7 +259,7 @@ def test_a_kind_of_call_on_which_the_rulebook_is_silent_is_not_free():
 def test_rolling_limits_count_days_hours_and_weeks():
     """Thirty calendar days with today, 24 hours to the second, Monday to Sunday; each with its scope."""
     facts = attempt(TUESDAY, NUMBER, site={"rulebooks": {"ES": BOOK}}, campaign={"purpose": "debt"}, held={})
-    found = {limit.id.rpartition(".")[2]: limit for limit in limits(facts, TUESDAY)}
+    found = {limit.id.rpartition(".")[2]: limit for limit in Hearing(facts, TUESDAY).limits}
     assert found["month"].since == dt.datetime(2026, 9, 20, 22, tzinfo=dt.UTC)
     assert (found["month"].scope, found["month"].window_s, found["month"].renews_at) == (
         "principal",
