@@ -74,6 +74,38 @@ class Channel(Protocol):
         """
         ...
 
+    async def answer(self) -> None:
+        """Answer the call, if nobody has; raises as `set_variables`."""
+        ...
+
+    async def play(self, prompts: Sequence[str], *, keys: str = "", wait_s: float = 0) -> str:
+        """Play sounds one after another, until the end or the first pressed key that counts.
+
+        A sound that is not there is left out. With all twelve keys no key is lost between two sounds,
+        nor between the last one and the waiting.
+
+        Args:
+            prompts: Sound names without folder of a language and without format, `ringfence/goodbye`.
+            keys: Keys that stop it, out of `0123456789*#`.
+            wait_s: Seconds to go on waiting after the last sound, for any key.
+
+        Returns:
+            The key, empty when everything was played and nothing pressed. Raises as `set_variables`.
+        """
+        ...
+
+    async def has_sound(self, prompt: str) -> bool:
+        """Tell whether Asterisk could play a sound; plays nothing. Raises as `set_variables`."""
+        ...
+
+    async def read_key(self, timeout_s: float) -> str:
+        """Wait for a key; empty after so many seconds of silence. Raises as `set_variables`."""
+        ...
+
+    async def set_language(self, code: str) -> None:
+        """Choose the language of the sounds played from now on, ISO 639-1. Raises as `set_variables`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookUp:
@@ -166,6 +198,9 @@ class EventKind(enum.StrEnum):
     """What a row of the ledger records."""
 
     OBJECTION = "objection"
+    OBJECTION_WITHDRAWN = "objection-withdrawn"
+    OBJECTION_CONFIRMED = "objection-confirmed"  # an admin has looked at one of lower certainty
+    OBJECTION_LINE = "objection-line"  # what was said and pressed there
     CONSENT = "consent"
     CONSENT_WITHDRAWN = "consent-withdrawn"
     RELATIONSHIP = "relationship"
@@ -188,6 +223,7 @@ class Event:
         person: Tag of the number it is about; empty when about nobody.
         body: JSON-able values without personal data: what the projector needs.
         sealed: JSON-able personal data (number, name, wording); encrypted under the person's key.
+        sealed_json: The same as ready JSON (an object, UTF-8), instead of `sealed`; only before it is in the ledger.
     """
 
     id: str
@@ -196,6 +232,7 @@ class Event:
     person: str = ""
     body: Mapping[str, Any] = field(default_factory=dict)
     sealed: Mapping[str, Any] | None = None
+    sealed_json: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +252,14 @@ class StoredEvent:
 
 class Ledger(Protocol):
     """The append-only record. Every method raises LedgerUnavailableError when it cannot."""
+
+    def check(self) -> None:
+        """Return if evidence can be written now.
+
+        Raises:
+            LedgerUnavailableError: The last write failed, or too much is waiting.
+        """
+        ...
 
     def submit(self, event: Event) -> None:
         """Queue for the next group commit; returns at once.

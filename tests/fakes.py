@@ -90,8 +90,8 @@ class FakeLedger:
     def submit(self, event: Event) -> None:
         if self.error:
             raise self.error
-        if isinstance(event.sealed, bytes):
-            event = replace(event, sealed=json.loads(event.sealed))
+        if event.sealed_json is not None:
+            event = replace(event, sealed=json.loads(event.sealed_json), sealed_json=None)
         self.events.append(event)
 
     async def append(self, events: Sequence[Event]) -> int:

@@ -169,7 +169,7 @@ def attempt_event(facts: AttemptFacts, verdict: Verdict, *, attempt_id: str, per
         return Event(attempt_id, EventKind.ATTEMPT, at, body=body)
     # Straight to bytes: a decision makes no larger value, and a busy gate makes many of them.
     sealed = _SEALED.dump_json(_Sealed(number, _facts(facts), _verdict(verdict)))
-    return Event(attempt_id, EventKind.ATTEMPT, at, person=person, body=body, sealed=sealed)
+    return Event(attempt_id, EventKind.ATTEMPT, at, person=person, body=body, sealed_json=sealed)
 
 
 def without_records(facts: AttemptFacts, why: str) -> AttemptFacts:

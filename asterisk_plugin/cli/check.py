@@ -94,6 +94,7 @@ async def explain(loaded: Loaded, request: AgiRequest, now: dt.datetime) -> tupl
 
 async def _with_records(loaded: Loaded, facts: AttemptFacts, now: dt.datetime) -> AttemptFacts:
     from asterisk_plugin.callflow.outbound import look_up_query
+    from asterisk_plugin.core import engine
 
     assert isinstance(facts.called, PhoneNumber)
     assert facts.campaign is not None

@@ -72,7 +72,7 @@ def draft_of(event: Event) -> Draft:
         raise ValueError(f"person `{event.person}` is neither empty nor 32 lower-case hex characters")
     if event.at.tzinfo is None:
         raise ValueError(f"`{event.at}` has no time zone")
-    if event.sealed is not None and not event.person:
+    if (event.sealed is not None or event.sealed_json is not None) and not event.person:
         raise ValueError(f"event `{event.id}` has personal data but no person whose key could seal it")
     return Draft(
         id=event.id,
@@ -80,14 +80,14 @@ def draft_of(event: Event) -> Draft:
         at=event.at.astimezone(dt.UTC).isoformat(timespec="microseconds"),
         person=event.person,
         body=canonical_json(event.body),
-        sealed=_sealable(event.sealed),
+        sealed=_sealable(event),
     )
 
 
-def _sealable(sealed: Mapping[str, Any] | bytes | None) -> bytes | None:
-    if sealed is None or isinstance(sealed, bytes):
-        return sealed
-    return canonical_json(sealed).encode()
+def _sealable(event: Event) -> bytes | None:
+    if event.sealed is None:
+        return event.sealed_json
+    return canonical_json(event.sealed).encode()
 
 
 def stored_event(row: Row, key: bytes | None) -> StoredEvent:
