@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test live check serve bench format clean
+.PHONY: help setup demo test live soak check serve bench prompts format clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -30,18 +30,27 @@ test: $(STAMP) ## every test, the live ones too
 live: $(STAMP) ## only the tests on the live lab
 	$(BIN)/python -m pytest -m live
 
+soak: $(STAMP) ## 200 calls into the objection line while everything is killed, 300 times (some 20 minutes)
+	$(BIN)/python -m tests.lab.kill_campaign
+
 check: $(STAMP) ## format, lint, types, dialplan, rulebooks
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/ringfence dialplan check
 	$(BIN)/ringfence config check
+	$(BIN)/ringfence prompts check
+	$(BIN)/ringfence objection-line check
 
 serve: $(STAMP) ## run the service on embedded defaults
 	$(BIN)/ringfence serve
 
 bench: $(STAMP) ## ours against the yardsticks, side by side
 	$(BIN)/python -m tests.bench
+
+prompts: $(STAMP) ## make the sounds of the objection line anew where their texts changed
+	@command -v espeak-ng >/dev/null || { apt-get update -q && apt-get install -y -q espeak-ng; }
+	$(BIN)/ringfence prompts build
 
 format: $(STAMP) ## let ruff write the format
 	$(BIN)/ruff format .

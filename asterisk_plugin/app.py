@@ -7,32 +7,49 @@ The only module that knows everybody. A node is what every process that decides 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import sys
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec
 
 from asterisk_plugin.agi.server import AgiServer
+from asterisk_plugin.ami.client import AmiClient
 from asterisk_plugin.callflow.gate import Gate, Observer, utc_now
-from asterisk_plugin.callflow.outbound import attempt, finish_releases, warm_up
+from asterisk_plugin.callflow.objection_line import ObjectionLine, objection
+from asterisk_plugin.callflow.objection_replay import Replay
+from asterisk_plugin.callflow.objections import Objections
+from asterisk_plugin.callflow.outbound import attempt, warm_up
 from asterisk_plugin.callflow.outcome import outcome
+from asterisk_plugin.callflow.releases import finish_releases
+from asterisk_plugin.callflow.running_calls import RunningCalls
+from asterisk_plugin.callflow.running_legs import has_objection, principal_of
 from asterisk_plugin.callflow.trunk import trunk
-from asterisk_plugin.core.engine import longest_window_s
-from asterisk_plugin.errors import StoreError
+from asterisk_plugin.callflow.trunk_legs import Passes
+from asterisk_plugin.callflow.watchdog import Watchdog
+from asterisk_plugin.core.engine import is_emergency_number, longest_window_s
+from asterisk_plugin.errors import LedgerUnavailableError, StoreError
 from asterisk_plugin.ledger import open_ledger
+from asterisk_plugin.ledger.away import AwayLedger
+from asterisk_plugin.ledger.objection_spool import ObjectionSpool
 from asterisk_plugin.settings.data_dir import DataDir
+from asterisk_plugin.store.objections import ObjectionStore
+from asterisk_plugin.store.opening import open_client
 from asterisk_plugin.store.redis_store import RedisStore
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
+    from asterisk_plugin.callflow.objection_call import History
     from asterisk_plugin.ledger.sql import SqlLedger
     from asterisk_plugin.ports import Channel, Clock
     from asterisk_plugin.settings.load import Loaded
-    from asterisk_plugin.settings.service import AgiSettings, RingfenceFile
+    from asterisk_plugin.settings.service import AgiSettings, AsteriskSettings, RingfenceFile
+
+    P = ParamSpec("P")
 
 _log = logging.getLogger("ringfence.app")
 
@@ -49,21 +66,34 @@ class Node:
         ledger: The evidence.
         store: The look-ups.
         gate: Both together with the site and the clock.
+        objections: Takes them.
+        spool: Where they wait for ledger and store.
+        replay: Brings them there; one process of a data directory runs it.
     """
 
     ledger: SqlLedger
     store: RedisStore
     gate: Gate
+    objections: Objections
+    spool: ObjectionSpool
+    replay: Replay
 
     async def close(self) -> None:
         """Give back what is to be given back, write what waits, then let go of store and ledger."""
+        await self.objections.close()
         await finish_releases()
         await self.store.close()
         await self.ledger.close()
 
 
 async def open_node(
-    loaded: Loaded, data_dir: DataDir, *, store_url: str, observer: Observer, clock: Clock = utc_now
+    loaded: Loaded,
+    data_dir: DataDir,
+    *,
+    store_url: str,
+    observer: Observer,
+    clock: Clock = utc_now,
+    alone: bool = False,
 ) -> Node:
     """Open the ledger and the store and put the gate between them.
 
@@ -73,6 +103,7 @@ async def open_node(
         store_url: Where the store listens.
         observer: Who is told what the gate does.
         clock: The present moment.
+        alone: No service runs beside it that keeps the store in step.
 
     Returns:
         A node that can decide; a store that is away makes it answer DEFER, not fail here.
@@ -90,6 +121,7 @@ async def open_node(
         connections=settings.store.connections,
         keep_attempts_s=longest_window_s(loaded.site),
         identify=ledger.identity,
+        head=None if alone else ledger.head,
     )
     try:
         await store.connect()
@@ -97,7 +129,45 @@ async def open_node(
         _log.warning("store not reachable yet: %s", exc)
     gate = Gate(site=loaded.site, store=store, ledger=ledger, secret=secret, observer=observer, clock=clock)
     apply_gate_settings(gate, settings)
-    return Node(ledger, store, gate)
+    spool = ObjectionSpool(data_dir.spool, secret=secret)
+    straight = ObjectionStore(store.client, identify=ledger.identity)
+    objections = Objections(ledger=ledger, spool=spool, store=straight, secret=secret, on_fault=observer.fault)
+    gate.hold = objections.hold
+    return Node(ledger, store, gate, objections, spool, Replay(spool, ledger=ledger, store=straight))
+
+
+@contextlib.asynccontextmanager
+async def objections_without_ledger(
+    loaded: Loaded, data_dir: DataDir, why: Exception, *, store_url: str, observer: Observer
+) -> AsyncIterator[Objections]:
+    """Take objections although the ledger cannot be opened: into the spool, and into the store if it is there.
+
+    Args:
+        loaded: The configuration.
+        data_dir: Where the secret and the spool are.
+        why: What opening the ledger said.
+        store_url: Where the store listens; empty when that is not known.
+        observer: Who is told what is away.
+
+    Raises:
+        StartupError: The secret cannot be read: nothing can be recorded.
+    """
+    settings = loaded.service
+    secret = data_dir.secret(settings.ledger.secret_file)
+    # Without an address: a port on which nobody listens.
+    client = open_client(store_url or "redis://127.0.0.1:1", timeout_s=settings.store.timeout_ms / 1000)
+    objections = Objections(
+        ledger=AwayLedger(LedgerUnavailableError(str(why))),
+        spool=ObjectionSpool(data_dir.spool, secret=secret),
+        store=ObjectionStore(client),
+        secret=secret,
+        on_fault=observer.fault,
+    )
+    try:
+        yield objections
+    finally:
+        await objections.close()
+        await client.close()
 
 
 def apply_gate_settings(gate: Gate, settings: RingfenceFile) -> None:
@@ -107,17 +177,28 @@ def apply_gate_settings(gate: Gate, settings: RingfenceFile) -> None:
     gate.evidence_wait_s = settings.gate.evidence_wait_ms / 1000
 
 
-def scripts(gate: Gate) -> Mapping[str, Callable[[Channel], Awaitable[None]]]:
-    """The scripts of the dialplan contract, by name."""
-    return {
+def scripts(
+    gate: Gate, objections: Objections | None = None, *, history: History | None = None
+) -> Mapping[str, Callable[[Channel], Awaitable[None]]]:
+    """The scripts of the dialplan contract, by name.
+
+    Args:
+        gate: Decides.
+        objections: Takes them; None where nothing can be recorded, and then there is no objection line.
+        history: Where the objection line looks up what it was not told; None where nothing can be.
+    """
+    known: dict[str, Callable[[Channel], Awaitable[None]]] = {
         "attempt": partial(attempt, gate),
         "trunk": partial(trunk, gate),
         "outcome": partial(outcome, gate),
     }
+    if objections is not None:
+        known["objection"] = partial(objection, ObjectionLine(gate, objections, history))
+    return known
 
 
 async def start_agi(
-    gate: Gate, settings: AgiSettings, listener: socket.socket, on_event: Callable[[str], None]
+    node: Node, settings: AgiSettings, listener: socket.socket, on_event: Callable[[str], None]
 ) -> AgiServer:
     """Answer FastAGI on an already bound socket, from the first call on at full speed."""
     # The ledger's thread must not keep a decision waiting for the usual 5 ms of a thread switch.
@@ -126,10 +207,81 @@ async def start_agi(
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_FIRST, 20, 50)
-    warm_up(gate.site, gate.clock())
-    server = AgiServer(scripts(gate), settings, on_event=on_event)
+    warm_up(node.gate.site, node.gate.clock())
+    known = scripts(node.gate, node.objections, history=node.ledger)
+    server = AgiServer(known, settings, on_event=on_event)
     await server.start(listener)
     return server
+
+
+@dataclass(slots=True)
+class WatchedAsterisk:
+    """One Asterisk and who listens to it over AMI.
+
+    Args:
+        client: The connection; somebody has to run it.
+        watchdog: Ends what has not passed the gate.
+        running: Ends what rings a person who objects.
+    """
+
+    client: AmiClient
+    watchdog: Watchdog
+    running: RunningCalls
+
+    async def close(self) -> None:
+        """Stop acting on events."""
+        await self.running.close()
+        await self.watchdog.close()
+
+
+def watch_asterisk(node: Node, settings: AsteriskSettings, on_event: Callable[[str], None]) -> WatchedAsterisk:
+    """Put watchdog and running calls behind one AMI connection.
+
+    Args:
+        node: This node.
+        settings: The Asterisk.
+        on_event: Told what to count.
+    """
+    gate = node.gate
+    watchdog = Watchdog(
+        settings.name,
+        trunks=settings.trunks,
+        store=node.store,
+        ledger=node.ledger,
+        clock=gate.clock,
+        passes=Passes() if gate.passed is None else gate.passed,
+        spares=lambda number: is_emergency_number(number, gate.site),
+        on_event=on_event,
+    )
+    running = RunningCalls(
+        settings.name,
+        trunks=settings.trunks,
+        tag=gate.tag,
+        principal_of=partial(principal_of, gate),
+        holds=partial(has_objection, gate),
+        on_event=on_event,
+    )
+    client = AmiClient(
+        settings,
+        on_event=_both(watchdog.take, running.take),
+        on_up=_both(watchdog.up, running.up),
+        on_down=watchdog.down,
+    )
+    watchdog.attach(client)
+    running.attach(client)
+    return WatchedAsterisk(client, watchdog, running)
+
+
+def _both(first: Callable[P, None], second: Callable[P, None]) -> Callable[P, None]:
+    """Two listeners as one; a fault of the first does not keep it from the second."""
+
+    def tell(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            first(*args, **kwargs)
+        finally:
+            second(*args, **kwargs)
+
+    return tell
 
 
 def use_uvloop() -> Callable[[], asyncio.AbstractEventLoop]:

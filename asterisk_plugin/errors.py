@@ -5,7 +5,8 @@ RingfenceError                      never raised itself
 │   ├── ConfigError                 every problem of every file, found in one go
 │   └── AlreadyRunningError         another service holds this data directory or port
 ├── InputError                      what a person typed or a file they gave: exit code 2
-│   └── ImportRefusedError          every bad line of an import file; nothing was taken
+│   ├── ImportRefusedError          every bad line of an import file; nothing was taken
+│   └── NoSuchCallError             no running call with that channel
 ├── ProtocolError                   never raised itself
 │   ├── LocalProtocolError          we broke it: our bug
 │   └── RemoteProtocolError         the peer broke it or passed a limit: close, warn
@@ -24,7 +25,8 @@ RingfenceError                      never raised itself
 │   └── StoreCorruptError           a record that cannot be read
 ├── LedgerError                     the evidence
 │   ├── LedgerUnavailableError      cannot be written now
-│   └── LedgerBrokenError           the chain does not verify
+│   ├── LedgerBrokenError           the chain does not verify
+│   └── NotRecordedError            an objection that neither ledger nor spool has taken
 └── ParameterNotInForceError        the law had no such parameter on that day
 
 ChannelHungUp                       outside the tree: the normal end of a call, not an error;
@@ -104,6 +106,10 @@ class ImportRefusedError(InputError):
         self.problems = tuple(problems)
         self.total = total
         super().__init__(f"{file}: {total} bad line(s), nothing was imported")
+
+
+class NoSuchCallError(InputError):
+    """No Asterisk has a running call with this channel, or nobody is at its other end."""
 
 
 class ProtocolError(RingfenceError):
@@ -190,6 +196,10 @@ class LedgerBrokenError(LedgerError):
         self.seq = seq
         self.reason = reason
         super().__init__(f"ledger row {seq}: {reason}")
+
+
+class NotRecordedError(LedgerError):
+    """An objection is nowhere on disk for certain: the person must be told so, never that it was recorded."""
 
 
 class ParameterNotInForceError(RingfenceError):

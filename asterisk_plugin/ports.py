@@ -52,8 +52,12 @@ class Channel(Protocol):
         """What Asterisk said when the script started."""
         ...
 
-    async def set_variables(self, values: Mapping[str, str]) -> None:
+    async def set_variables(self, values: Mapping[str, str], *, last: bool = False) -> None:
         """Set channel variables in the given order, plain ones together in one command.
+
+        Args:
+            values: By name.
+            last: Nothing more will be asked: the call may go on at once.
 
         Raises:
             LocalProtocolError: A name or value that must not be sent (line break, quote, NUL).

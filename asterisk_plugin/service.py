@@ -17,20 +17,24 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from asterisk_plugin import __version__
+from asterisk_plugin.admin.api import Api
 from asterisk_plugin.admin.http import HttpServer, make_application
 from asterisk_plugin.admin.observer import ServiceObserver
 from asterisk_plugin.admin.parts import PartsCollector
+from asterisk_plugin.admin.tokens import Tokens, new_token
 from asterisk_plugin.agi.sockets import listen
-from asterisk_plugin.ami.client import AmiClient
-from asterisk_plugin.app import apply_gate_settings, open_node, start_agi
+from asterisk_plugin.app import apply_gate_settings, open_node, start_agi, watch_asterisk
+from asterisk_plugin.callflow.desk import Desk
 from asterisk_plugin.callflow.projector import Projector
 from asterisk_plugin.callflow.records import configuration_event
+from asterisk_plugin.callflow.register import Register
+from asterisk_plugin.callflow.transfer import WatchedTrunks
 from asterisk_plugin.callflow.trunk_legs import Passes
-from asterisk_plugin.callflow.watchdog import Watchdog
-from asterisk_plugin.core.engine import is_emergency_number, longest_window_s
+from asterisk_plugin.core.engine import longest_window_s
 from asterisk_plugin.errors import ConfigError, LedgerError, LedgerUnavailableError, RingfenceError, StoreError
 from asterisk_plugin.settings.data_dir import DataDir
 from asterisk_plugin.settings.load import Loaded, load
+from asterisk_plugin.store.announcements import Announcements
 from asterisk_plugin.store.embedded import EmbeddedValkey
 from asterisk_plugin.workers import Workers
 
@@ -40,7 +44,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from asterisk_plugin.agi.server import AgiServer
-    from asterisk_plugin.app import Node
+    from asterisk_plugin.app import Node, WatchedAsterisk
+    from asterisk_plugin.core.objected import Objected
 
 _log = logging.getLogger("ringfence.service")
 
@@ -69,7 +74,10 @@ class Service:
         self._stack = contextlib.AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
         self._store_state = "not asked yet"
-        self._clients: list[AmiClient] = []
+        self._watched: list[WatchedAsterisk] = []
+        # Read by the commands of this machine from run.json, and gone with this process.
+        self._local_token = new_token()
+        self._tokens = Tokens(self._settings.http.token, local=self._local_token)
         self._run: dict[str, Any] = {}
         self._node: Node | None = None
         self._agi: AgiServer | None = None
@@ -103,12 +111,14 @@ class Service:
         node = await self._start_node(store_url)
         self._spawn(self._record_configuration(node, self._loaded))
         self._projector = Projector(node.ledger, node.store.projection, poll_s=0.2, identify=node.ledger.identity)
-        await self._first_projection(self._projector)
+        await self._first_projection(node, self._projector)
+        await node.replay.first()
         self._spawn(self._projector.run())
+        self._spawn(node.replay.run())
         self._spawn(self._watch_store(node))
         await self._start_agi(node, listener, store_url)
         self._start_ami(node)
-        await self._start_http()
+        await self._start_http(node)
         self._write_run(listener, store_url)
 
     async def stop(self) -> None:
@@ -138,6 +148,7 @@ class Service:
     async def _start_node(self, store_url: str) -> Node:
         node = await open_node(self._loaded, self._data_dir, store_url=store_url, observer=self.observer)
         self._stack.push_async_callback(node.close)
+        node.objections.on_objected = node.replay.on_objected = self._objected
         self._node = node
         return node
 
@@ -154,10 +165,11 @@ class Service:
                 return
 
     @staticmethod
-    async def _first_projection(projector: Projector) -> None:
+    async def _first_projection(node: Node, projector: Projector) -> None:
         """Bring the store up to date before the first call; a store that is away is waited for later."""
         try:
             await projector.catch_up()
+            await node.store.ping()  # now, so that no call waits for the first look at the store
         except (StoreError, LedgerError) as exc:
             _log.warning("store not projected yet, nobody is dialled: %s", exc)
 
@@ -165,7 +177,7 @@ class Service:
         if self._worker_count == 1:
             if self._settings.asterisk:
                 node.gate.passed = Passes()
-            self._agi = await start_agi(node.gate, self._settings.agi, listener, self.observer.agi)
+            self._agi = await start_agi(node, self._settings.agi, listener, self.observer.agi)
             return
         # The admin's own store URL may hold a password: a worker reads it from the configuration, because
         # everybody on this machine can read its command line.
@@ -175,34 +187,50 @@ class Service:
         self._spawn(self._workers.watch())
 
     def _start_ami(self, node: Node) -> None:
-        gate = node.gate
         for settings in self._settings.asterisk:
-            watchdog = Watchdog(
-                settings.name,
-                trunks=settings.trunks,
-                store=node.store,
-                ledger=node.ledger,
-                clock=gate.clock,
-                passes=Passes() if gate.passed is None else gate.passed,
-                spares=lambda number: is_emergency_number(number, gate.site),
-                on_event=self.observer.watchdog,
-            )
-            client = AmiClient(settings, on_event=watchdog.take, on_up=watchdog.up, on_down=watchdog.down)
-            watchdog.attach(client)
-            self._clients.append(client)
-            self._stack.push_async_callback(watchdog.close)
-            self._spawn(client.run())
+            watched = watch_asterisk(node, settings, self.observer.watchdog)
+            self._watched.append(watched)
+            self._stack.push_async_callback(watched.close)
+            self._spawn(watched.client.run())
+        if self._watched:
+            heard = Announcements(node.store.client, on_objected=self._objected, on_subscribed=self._recheck_running)
+            self._spawn(heard.run())
 
-    async def _start_http(self) -> None:
+    def _objected(self, objected: Objected) -> None:
+        """A person has objected, here or on another node."""
+        for watched in self._watched:
+            watched.running.objected(objected)
+
+    def _recheck_running(self) -> None:
+        """Announcements come in again: what was said meanwhile is looked up."""
+        for watched in self._watched:
+            watched.running.recheck()
+
+    def _make_api(self, node: Node) -> Api:
+        """What other programs may ask of this service."""
+        desk = Desk(
+            node.gate,
+            node.objections,
+            Register(node.ledger, clock=node.gate.clock),
+            principals=lambda: self._loaded.principals,
+            asterisks=lambda: [
+                WatchedTrunks(settings.name, watched.client, settings.trunks)
+                for settings, watched in zip(self._settings.asterisk, self._watched, strict=True)
+            ],
+        )
+        return Api(desk, self._tokens, requests_per_s=self._settings.http.requests_per_s, clock=time.monotonic)
+
+    async def _start_http(self, node: Node) -> None:
         registry = self._registry
         if self._workers is not None:  # the workers' counters are added up from their files
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         registry.register(PartsCollector(self.parts))
-        http = HttpServer(make_application(registry, self.parts, version=__version__), self._settings.http)
+        application = make_application(registry, self.parts, version=__version__, api=self._make_api(node))
+        http = HttpServer(application, self._settings.http)
         await http.start()
         self._stack.push_async_callback(http.stop)
-        self._run["http_port"] = http.port
+        self._run |= {"http_port": http.port, "http_token": self._local_token}
 
     def _write_run(self, listener: socket.socket, store_url: str) -> None:
         self._run |= {
@@ -244,9 +272,10 @@ class Service:
             "store": self._store_state,
             "ledger": "ok" if self._node.ledger.healthy else "the ledger cannot be written",
             "projection": "ok" if self._projector.ready else self._projector.fault or "under way",
+            "objections": "ok" if not self._node.spool.waiting() else self._node.replay.fault or "under way",
         }
-        for client in self._clients:
-            states[f"ami:{client.name}"] = "ok" if client.up else "not connected"
+        for watched in self._watched:
+            states[f"ami:{watched.client.name}"] = "ok" if watched.client.up else "not connected"
         return states
 
     async def reload(self) -> None:
@@ -264,6 +293,7 @@ class Service:
         self._loaded, self._settings = loaded, loaded.service
         apply_gate_settings(self._node.gate, loaded.service)
         self._node.gate.site = loaded.site
+        self._tokens.replace(loaded.service.http.token)
         self._node.store.keep_attempts_s = longest_window_s(loaded.site)
         if self._workers is not None:
             self._workers.reload()
@@ -284,6 +314,8 @@ class Service:
 def _refuse_restart_changes(now: Any, loaded: Loaded) -> None:
     """A change that only a restart can make true is refused, not half taken."""
     fixed = ("service", "agi", "http", "store", "ledger", "asterisk")
-    changed = [f"[{name}]" for name in fixed if getattr(now, name) != getattr(loaded.service, name)]
+    # A token can be given and taken away at any moment.
+    then = loaded.service.model_copy(update={"http": loaded.service.http.model_copy(update={"token": now.http.token})})
+    changed = [f"[{name}]" for name in fixed if getattr(now, name) != getattr(then, name)]
     if changed:
         raise RingfenceError(f"{', '.join(changed)} of ringfence.toml changed, which needs a restart")

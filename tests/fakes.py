@@ -135,7 +135,7 @@ class ScriptedChannel:
     set: dict[str, str] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
 
-    async def set_variables(self, values: Mapping[str, str]) -> None:
+    async def set_variables(self, values: Mapping[str, str], *, last: bool = False) -> None:
         self.set |= values
         self.order += values
 

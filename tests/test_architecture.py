@@ -21,7 +21,7 @@ MAY_IMPORT = {  # part of the package: what it may import beside itself
     "ports": CORE,
     "settings": CORE,
     "callflow": PORTS,
-    **dict.fromkeys(("agi", "ami", "store", "ledger", "admin"), SETTINGS),
+    **dict.fromkeys(("agi", "ami", "store", "ledger", "admin", "audio"), SETTINGS),
 }
 ROOTS = {"app", "cli", "__main__", "service", "workers"}
 """Composition: they know everybody, and nobody below knows them."""

@@ -48,7 +48,7 @@ def test_the_containers_are_the_labs_parts():
         for volume in service.get("volumes", []):
             assert volume.split(":")[0] in COMPOSE["volumes"]
     for name in ("pbx", "carrier"):
-        assert services[name]["command"][2] == f"/lab/{name}/etc/asterisk.conf"
+        assert f"asterisk -C /lab/{name}/etc/asterisk.conf -f" in " ".join(services[name]["command"])
 
 
 def test_the_containers_configuration_is_whole(tmp_path):
@@ -95,6 +95,9 @@ def test_the_wheel_has_everything_inside(tmp_path):
         "asterisk_plugin/_shipped/config/campaigns.toml",
         "asterisk_plugin/_shipped/config/rulebook/nl.toml",
         "asterisk_plugin/_shipped/config/rulebook/de.toml",
+        "asterisk_plugin/_shipped/config/prompts/nl.toml",
+        "asterisk_plugin/_shipped/config/sounds/nl/ringfence/goodbye.alaw",
         "asterisk_plugin/_shipped/dialplan/ringfence-dial.conf",
+        "asterisk_plugin/_shipped/dialplan/ringfence-objection.conf",
         "asterisk_plugin/store/look_up.lua",
     } <= names

@@ -1,4 +1,4 @@
-"""HTTP for machines: `/healthz`, `/readyz`, `/metrics`.
+"""HTTP for machines: `/healthz`, `/readyz`, `/metrics`, and the API of `api.py` under `/v1`.
 
 - `/healthz` 200 while the process answers at all.
 - `/readyz` 200 when every part can do its work, 503 otherwise; the body names each part.
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from asterisk_plugin.admin.api import MOST_BODY_BYTES
 from asterisk_plugin.errors import StartupError
 
 if TYPE_CHECKING:
@@ -19,19 +20,23 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
+    from asterisk_plugin.admin.api import Api
     from asterisk_plugin.settings.service import HttpSettings
 
     Parts = Callable[[], Mapping[str, str]]
     """Each part's state by name: `ok`, or a sentence that says what is wrong."""
 
 
-def make_application(registry: CollectorRegistry, parts: Parts, *, version: str) -> web.Application:
+def make_application(
+    registry: CollectorRegistry, parts: Parts, *, version: str, api: Api | None = None
+) -> web.Application:
     """The routes.
 
     Args:
         registry: Metrics to show.
         parts: Says the state of each part at this moment.
         version: Version of the configuration in force is part of `parts`; this is the program's.
+        api: What other programs may do; None where there is no API.
     """
 
     async def healthz(_: web.Request) -> web.Response:
@@ -46,10 +51,12 @@ def make_application(registry: CollectorRegistry, parts: Parts, *, version: str)
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    application = web.Application()
+    application = web.Application(client_max_size=MOST_BODY_BYTES)
     application.router.add_get("/healthz", healthz)
     application.router.add_get("/readyz", readyz)
     application.router.add_get("/metrics", metrics)
+    if api is not None:
+        api.add_to(application)
     return application
 
 

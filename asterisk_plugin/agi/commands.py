@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from asterisk_plugin.errors import LocalProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 MAX_COMMAND_BYTES = 2047
 """Longest command, line feed included. Asterisk reads into AGI_BUF_LEN (2048) bytes with `fgets`
@@ -29,6 +29,19 @@ _UNSENDABLE = re.compile('["\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
 _PLAIN = re.compile(r"[A-Za-z0-9+._:@/-]*", re.ASCII)
 # None of these characters means anything to `parse_args`, to an application's argument list, or to `$`.
 
+KEYS = "0123456789*#"
+"""Every key of a telephone."""
+
+_LANGUAGE = re.compile(r"[a-z]{2}", re.ASCII)
+_KEYS = re.compile(r"[0-9*#]{0,12}", re.ASCII)
+_SOUND = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(?:/[A-Za-z0-9][A-Za-z0-9_-]*)*", re.ASCII)
+# Relative and without dots: Asterisk may run on another machine, and finds language and format for itself.
+
+KEY_VARIABLE = "RINGFENCE_KEY"
+"""Where `Read()` leaves the key it read."""
+
+PAST_THE_END = 2_000_000_000
+"""A sample no sound has; `STREAM FILE` from there plays nothing."""
 
 MAX_PAIRS = 24
 """Most variables in one `MSet`. `pbx_builtin_setvar_multiple` has room for 24 or, later, 99 pairs, and
@@ -140,6 +153,99 @@ def get_full_variable(expression: str) -> bytes:
     if len(command) > MAX_COMMAND_BYTES:
         raise LocalProtocolError(f"an expression takes {len(command)} bytes, at most {MAX_COMMAND_BYTES} are allowed")
     return command
+
+
+def answer() -> bytes:
+    """The command that answers the call; nothing happens when somebody has.
+
+    Wire:
+        `ANSWER`, answered `200 result=0`, or -1 when the call is gone.
+    """
+    return b"ANSWER\n"
+
+
+def set_language(code: str) -> bytes:
+    """The command that chooses the language of sounds, ISO 639-1.
+
+    Raises:
+        LocalProtocolError: It is not two lower-case letters.
+
+    Wire:
+        `SET VARIABLE "CHANNEL(language)" "de"`, answered `200 result=1`.
+    """
+    if not _LANGUAGE.fullmatch(code):
+        raise LocalProtocolError(f"{code[:40]!a} is no language, which is two lower-case letters")
+    return f'SET VARIABLE "CHANNEL(language)" "{code}"\n'.encode()
+
+
+def stream_file(sound: str, *, keys: str, from_sample: int = 0) -> bytes:
+    """The command that plays one sound until its end or one of some keys.
+
+    Args:
+        sound: Name without language and format, `ringfence/goodbye`.
+        keys: Keys that stop it; others are ignored, and lost.
+        from_sample: Where to begin; `PAST_THE_END` asks only whether there is such a sound.
+
+    Raises:
+        LocalProtocolError: The name or the keys must not be sent.
+
+    Wire:
+        `STREAM FILE ringfence/goodbye "129" 0`, answered `200 result=49 endpos=2560` (the key in ASCII),
+        `result=0` at the end, `result=-1` when the call is gone and when there is no such sound (seen on
+        16.28 and 22.10); 511 on a dead channel.
+    """
+    return f'STREAM FILE {_checked_sound(sound)} "{_checked_keys(keys)}" {from_sample}\n'.encode()
+
+
+def wait_for_digit(timeout_s: float) -> bytes:
+    """The command that waits for any key.
+
+    Wire:
+        `WAIT FOR DIGIT 5000`, milliseconds, answered with the key in ASCII, 0 after silence, -1 when the call is gone.
+    """
+    return f"WAIT FOR DIGIT {max(1, round(timeout_s * 1000))}\n".encode()
+
+
+def read(sounds: Sequence[str], *, wait_s: float) -> bytes:
+    """The command that plays sounds one after another until any key, and then goes on waiting for one.
+
+    What is pressed while no command runs, `run_agi` reads and drops; within one command nothing is lost,
+    between two sounds neither. Between two sounds it listens for 50 ms. A sound that is not there is left out.
+
+    Args:
+        sounds: As for `stream_file`.
+        wait_s: Seconds of silence after the last; 0 waits no longer than a millisecond.
+
+    Raises:
+        LocalProtocolError: A name must not be sent, or they are too long for one command.
+
+    Wire:
+        `EXEC Read "RINGFENCE_KEY,ringfence/a&ringfence/b,1,,1,5"`, answered `200 result=0` whatever came of
+        it (read_result tells), -2 where Asterisk has no `Read()`.
+    """
+    # Of a time-out of 0 `Read()` makes the dialplan's own, ten seconds.
+    names = "&".join(map(_checked_sound, sounds))
+    command = f'EXEC Read "{KEY_VARIABLE},{names},1,,1,{max(wait_s, 0.001):.3f}"\n'.encode()
+    if len(command) > MAX_COMMAND_BYTES:
+        raise LocalProtocolError(f"{len(sounds)} sounds take {len(command)} bytes, {MAX_COMMAND_BYTES} are allowed")
+    return command
+
+
+READ_RESULT = f"${{READSTATUS}}|${{{KEY_VARIABLE}}}"
+"""What came of `read`, as an expression: `OK|5`; `OK|` for a hash, which ends an entry; `TIMEOUT|`; `HANGUP|`;
+`ERROR|` when the last sound is not there (then it did not wait)."""
+
+
+def _checked_sound(name: str) -> str:
+    if len(name) > 100 or not _SOUND.fullmatch(name):
+        raise LocalProtocolError(f"{name[:100]!a} is no sound, which is letters, digits, _ and -, with / between")
+    return name
+
+
+def _checked_keys(keys: str) -> str:
+    if not _KEYS.fullmatch(keys):
+        raise LocalProtocolError(f"{keys[:40]!a} are no keys, which are 0 to 9, * and #")
+    return keys
 
 
 def _mset(pairs: Iterable[str]) -> bytes:

@@ -4,17 +4,17 @@ pyst2 speaks the commands. It reads through `AgiWire`, so it never meets what it
 of the input, `HANGUP`, broken UTF-8, a line that is no reply), it writes through our own
 descriptor, and what it would echo to stderr, numbers included, goes nowhere.
 
-Everything here runs on the event loop's own thread and blocks it. That is meant: the process has
-one call, replies come within microseconds, every wait has an end, and pyst2 takes SIGHUP, which
-Asterisk sends on hang-up, in the main thread only.
+What is answered at once runs on the event loop's own thread and blocks it. That is meant: the process
+has one call, replies come within microseconds, every wait has an end, and pyst2 takes SIGHUP, which
+Asterisk sends on hang-up, in the main thread only. What plays sounds or waits for a key takes seconds,
+in which the ledger and the store must be able to answer: it runs in a thread, one at a time.
 """
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import os
-import select
-import time
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -29,14 +29,13 @@ from asterisk.agi import (
 )
 
 from asterisk_plugin.agi import commands
-from asterisk_plugin.agi.wire import MAX_LINE_BYTES, AgiWire, HungUp, Reply, Request
+from asterisk_plugin.agi.pipes import Input, Nowhere, Output
+from asterisk_plugin.agi.playing import Playing
 from asterisk_plugin.errors import (
     ChannelHungUp,
     CommandFailedError,
     CommandRefusedError,
     LocalProtocolError,
-    RemoteProtocolError,
-    ReplyTimeoutError,
 )
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def take_stdio() -> tuple[int, int]:
     return os.dup(0), to_asterisk
 
 
-class ProcessChannel:
+class ProcessChannel(Playing):
     """The one call of this process; implements `ports.Channel`.
 
     Args:
@@ -82,12 +81,14 @@ class ProcessChannel:
     def __init__(
         self, read_fd: int | None = None, write_fd: int | None = None, *, timeout_s: float = REPLY_TIMEOUT_S
     ) -> None:
+        super().__init__()
+        self._running: asyncio.Future[str] | None = None
         if read_fd is None or write_fd is None:
             read_fd, write_fd = take_stdio()
-        self._input = _Input(read_fd, timeout_s=timeout_s)
+        self._input = Input(read_fd, timeout_s=timeout_s)
         self._input.start_waiting()
         try:
-            self._agi = AGI(stdin=self._input, stdout=_Output(write_fd), stderr=_Nowhere())
+            self._agi = AGI(stdin=self._input, stdout=Output(write_fd), stderr=Nowhere())
         except ValueError as exc:  # what `signal.signal` says elsewhere
             raise LocalProtocolError("a process AGI must be answered in the main thread") from exc
         request = self._input.request
@@ -99,7 +100,7 @@ class ProcessChannel:
         """What Asterisk said when the process started; `peer` is `local`."""
         return self._request
 
-    async def set_variables(self, values: Mapping[str, str]) -> None:
+    async def set_variables(self, values: Mapping[str, str], *, last: bool = False) -> None:  # noqa: ARG002 - it goes on when this process ends
         """Set channel variables in the given order; stops at the first that fails.
 
         Raises:
@@ -110,6 +111,7 @@ class ProcessChannel:
             ChannelError: Asterisk refused.
         """
         commands.set_variables(values)  # raises before anything is sent
+        await self._until_free()
         for name, value in values.items():
             self._ask(partial(self._agi.set_variable, name, commands.escaped(value)))
 
@@ -124,13 +126,38 @@ class ProcessChannel:
             ChannelError: Asterisk refused.
         """
         commands.get_full_variable(expression)  # raises before anything is sent
+        await self._until_free()
         return str(self._ask(partial(self._agi.get_full_variable, commands.escaped(expression))))
 
-    def _ask(self, command: Callable[[], T]) -> T:
-        self._input.expect_reply()
+    async def _evaluate_late(self, expression: str) -> str:
+        await self._until_free()
+        ask = partial(self._agi.get_full_variable, commands.escaped(expression))
+        return str(self._ask(ask, is_late=True))
+
+    async def _result(self, command: bytes, *, takes_s: float = 0) -> str:
+        await self._until_free()
+        self._running = asyncio.ensure_future(asyncio.to_thread(self._execute, command, takes_s))
+        # A thread cannot be cancelled, and its reply must not be taken for the next command's.
+        return await asyncio.shield(self._running)
+
+    async def _until_free(self) -> None:
+        if self._running is not None:
+            await asyncio.gather(self._running, return_exceptions=True)
+
+    def _execute(self, command: bytes, takes_s: float) -> str:
+        ask = partial(self._agi.execute, command.decode().rstrip("\n"))
+        try:
+            # A key that came with the reply counts, also when the hang-up came right behind it.
+            return str(self._ask(ask, takes_s=takes_s, is_late=True)["result"][0])
+        except CommandFailedError:
+            return "-1"
+
+    def _ask(self, command: Callable[[], T], *, takes_s: float = 0, is_late: bool = False) -> T:
+        self._input.expect_reply(takes_s)
         try:
             answer = command()
-            self._agi.test_hangup()
+            if not is_late:
+                self._agi.test_hangup()
         except AGIHangup as exc:
             raise ChannelHungUp("the call was hung up") from exc
         except AGIAppError as exc:
@@ -150,93 +177,3 @@ def _as_script(request: AgiRequest) -> AgiRequest:
     """The first argument of `AGI(ringfence-agi,...)` is what a URL's path is to FastAGI."""
     script, *arguments = request.arguments or ("",)
     return dataclasses.replace(request, script=script, arguments=tuple(arguments), peer="local")
-
-
-class _Input:
-    """The stdin that pyst2 gets: complete lines that the wire has found in order."""
-
-    def __init__(self, fd: int, *, timeout_s: float) -> None:
-        self.request: AgiRequest | None = None
-        self._fd = fd
-        self._timeout_s = timeout_s
-        self._until_s = 0.0
-        self._wire = AgiWire()
-        self._buffer = b""
-        self._replied = False  # the reply to the last command is complete
-
-    def start_waiting(self) -> None:
-        """From now on lines may take `timeout_s` in all."""
-        self._until_s = time.monotonic() + self._timeout_s
-
-    def expect_reply(self) -> None:
-        """A command is about to be sent; nothing may be waiting that it could take for its reply.
-
-        Raises:
-            ChannelHungUp: The call or the pipe ended.
-            RemoteProtocolError: Something else came unasked.
-        """
-        self._replied = False
-        while self._buffer or select.select([self._fd], [], [], 0)[0]:
-            self.start_waiting()
-            self.readline()
-        self._wire.command_sent()
-        self.start_waiting()
-
-    def readline(self) -> str:
-        """The next line that means something to pyst2, with its line feed.
-
-        Raises:
-            ChannelHungUp: `HANGUP`, or the end of the input.
-            RemoteProtocolError: The line may not come now, or is too long.
-            ReplyTimeoutError: It did not come in time.
-        """
-        if self._replied:
-            # pyst2 waits for this line after a 520 of one line, too.
-            return "520 End of proper usage.\n"
-        while True:
-            line = self._raw_line()
-            self._wire.receive_data(line)
-            event = self._wire.next_event()
-            if isinstance(event, HungUp) or line.rstrip() == b"HANGUP":
-                raise ChannelHungUp("the call was hung up")
-            if isinstance(event, Request):
-                self.request = event.request
-            self._replied = isinstance(event, Reply)
-            if not line.startswith(b"100"):
-                return line.decode("utf-8", "replace")
-
-    def _raw_line(self) -> bytes:
-        while b"\n" not in self._buffer:
-            if len(self._buffer) > MAX_LINE_BYTES:
-                raise RemoteProtocolError(f"a line is longer than {MAX_LINE_BYTES} bytes")
-            left_s = self._until_s - time.monotonic()
-            if left_s <= 0 or not select.select([self._fd], [], [], left_s)[0]:
-                raise ReplyTimeoutError(f"Asterisk did not say anything within {self._timeout_s} s")
-            data = os.read(self._fd, 65536)
-            if not data:
-                raise ChannelHungUp("Asterisk closed the pipe")
-            self._buffer += data
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        return line + b"\n"
-
-
-class _Output:
-    """The stdout that pyst2 gets: text in, all of its bytes out at once."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    def write(self, text: str) -> None:
-        data = text.encode()
-        while data:
-            data = data[os.write(self._fd, data) :]
-
-    def flush(self) -> None:
-        """Nothing is held back."""
-
-
-class _Nowhere:
-    """The stderr that pyst2 gets: it would echo every line, telephone numbers included."""
-
-    def write(self, text: str) -> None:
-        """Forget it."""

@@ -121,7 +121,7 @@ class Session(asyncio.Protocol):
                     case Request():
                         self._start(event.request)
                     case HungUp():
-                        self._end("the call was hung up")
+                        self._hang_up("the call was hung up")
                     case Closed():
                         self._end("the connection was closed")
                         self.finish(AgiEvent.HUNG_UP, unless_running=True)
@@ -139,8 +139,13 @@ class Session(asyncio.Protocol):
             reply_timeout_s=self._server.settings.reply_timeout_s,
         )
         if self._hung_up:
-            self._channel.end("the call was hung up")
+            self._channel.hang_up("the call was hung up")
         self._server.run(self, self._channel)
+
+    def _hang_up(self, why: str) -> None:
+        self._hung_up = True
+        if self._channel is not None:
+            self._channel.hang_up(why)
 
     def _end(self, why: str) -> None:
         self._hung_up = True

@@ -70,7 +70,7 @@ async def attempt(gate: Gate, channel: Channel) -> None:
     # Runs while Asterisk takes the answer, which by then is on its way.
     asyncio.get_running_loop().call_soon(finish)
     try:
-        await channel.set_variables(variables(made))
+        await channel.set_variables(variables(made), last=True)
     finally:
         finish()
 

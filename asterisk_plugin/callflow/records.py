@@ -22,11 +22,10 @@ if TYPE_CHECKING:
     from asterisk_plugin.core.facts import Consent, Relationship
     from asterisk_plugin.core.site import Site
 
-REFERENCE_CHARS = 6
-"""Short enough to be said and written down; with the number it is as good as unique."""
+REFERENCE_DIGITS = 7
+"""Short enough to be said and written down; with the number it is as good as unique. Digits, because letters
+cannot be told apart on a telephone line."""
 
-# Without 0 O, 1 I L, 2 Z, 5 S, 8 B, which look alike on paper.
-_REFERENCE_ALPHABET = "34679ACDEFGHJKMNPQRTUVWXY"
 _ID_LABEL = b"ringfence record id 1"
 
 
@@ -66,17 +65,12 @@ def id_of_content(secret: bytes, kind: EventKind, content: Mapping[str, Any]) ->
 
 
 def reference_of(event_id: str) -> str:
-    """The short reference that a person can quote: six digits and capital letters, no look-alikes.
+    """The short reference that a person can quote: seven digits, spoken one by one.
 
     Args:
         event_id: 32 hex characters; the same id always gives the same reference.
     """
-    rest = int(event_id, 16)
-    letters = []
-    for _ in range(REFERENCE_CHARS):
-        rest, place = divmod(rest, len(_REFERENCE_ALPHABET))
-        letters.append(_REFERENCE_ALPHABET[place])
-    return "".join(letters)
+    return f"{int(event_id, 16) % 10**REFERENCE_DIGITS:0{REFERENCE_DIGITS}}"
 
 
 def objection_event(

@@ -58,7 +58,8 @@ async def trunk(gate: Gate, channel: Channel) -> None:
         result = Reason.INTERNAL_ERROR
     if result == Redemption.PASS and gate.passed is not None:
         gate.passed.add(_key(channel))
-    await channel.set_variables({"RINGFENCE_TRUNK": PASS if result == Redemption.PASS else REFUSED})
+    answer = PASS if result == Redemption.PASS else REFUSED
+    await channel.set_variables({"RINGFENCE_TRUNK": answer}, last=True)
     gate.observer.trunk(
         result,
         number=number,
@@ -81,6 +82,7 @@ async def _judge(gate: Gate, channel: Channel, *, token: str, argument: str, num
         async with asyncio.timeout(gate.deadline_s):
             redeemed = await gate.store.redeem(person=gate.tag(number), token=token, shown=shown, now=gate.clock())
             if redeemed.result is Redemption.PASS:
+                gate.check_recordable()  # again: an objection may have been set aside meanwhile
                 await gate.store.mark_passed(_key(channel))
                 gate.ledger.submit(_event(gate, channel, redeemed))
                 return Redemption.PASS

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from asterisk_plugin.admin.observer import ServiceObserver
 from asterisk_plugin.agi.process import ProcessChannel
-from asterisk_plugin.app import open_node, scripts
+from asterisk_plugin.app import objections_without_ledger, open_node, scripts
 from asterisk_plugin.callflow.gate import Gate, Observer
 from asterisk_plugin.callflow.projector import Projector
 from asterisk_plugin.cli.logs import set_up_logs
@@ -37,9 +37,14 @@ from asterisk_plugin.store.away import AwayStore
 
 if TYPE_CHECKING:
     from asterisk_plugin.app import Node
+    from asterisk_plugin.callflow.objection_call import History
+    from asterisk_plugin.callflow.objections import Objections
     from asterisk_plugin.ports import Channel
 
 _log = logging.getLogger("ringfence.agi")
+
+_DECIDING = frozenset({"attempt", "trunk"})
+"""Scripts that need every record there is; the others must not wait for it."""
 
 
 def main() -> None:
@@ -59,24 +64,34 @@ async def _answer(channel: Channel) -> None:
     observer = ServiceObserver(CollectorRegistry(), mask_numbers=loaded.service.service.mask_numbers)
     store_url = loaded.service.store.url or str(data_dir.read_run().get("store_url", ""))
     try:
-        node = await open_node(loaded, data_dir, store_url=store_url, observer=observer)
+        node = await open_node(loaded, data_dir, store_url=store_url, observer=observer, alone=True)
     except (StartupError, LedgerError) as exc:
         # Nothing can be looked up or written down; an emergency call passes all the same.
         observer.fault("start", exc)
-        await _run(channel, _dead_gate(loaded, observer, exc))
+        gate = _dead_gate(loaded, observer, exc)
+        if channel.request.script != "objection":
+            await _run(channel, gate)
+            return
+        async with objections_without_ledger(
+            loaded, data_dir, exc, store_url=store_url, observer=observer
+        ) as objections:
+            await _run(channel, gate, objections)
         return
     try:
-        if channel.request.script != "outcome":
+        if channel.request.script in _DECIDING:
             await _bring_up_to_date(node)
-        await _run(channel, node.gate)
+        await _run(channel, node.gate, node.objections, history=node.ledger)
     finally:
         await node.close()
 
 
-async def _run(channel: Channel, gate: Gate) -> None:
-    script = scripts(gate).get(channel.request.script)
+async def _run(
+    channel: Channel, gate: Gate, objections: Objections | None = None, *, history: History | None = None
+) -> None:
+    known = scripts(gate, objections, history=history)
+    script = known.get(channel.request.script)
     if script is None:
-        raise RingfenceError(f"`{channel.request.script[:40]}` is no script; allowed: attempt, trunk, outcome")
+        raise RingfenceError(f"`{channel.request.script[:40]}` is no script; allowed: {', '.join(known)}")
     await script(channel)
 
 
@@ -91,6 +106,8 @@ async def _bring_up_to_date(node: Node) -> None:
     try:
         projector = Projector(node.ledger, node.store.projection, identify=node.ledger.identity)
         await projector.catch_up(may_rebuild=False)
+        if node.spool.waiting():
+            await node.replay.once()
     except (StoreError, LedgerError) as exc:
         node.gate.store = AwayStore(StoreNotReadyError(str(exc)))
 

@@ -16,6 +16,7 @@ from asterisk_plugin.settings.files import shipped
 FOUND_PROBLEMS = 2
 
 SAMPLE = "ringfence-site.conf.sample"
+FEATURES = "ringfence-features.conf.sample"
 
 dialplan_app = typer.Typer(help="Asterisk's dialplan: check it, install it.", no_args_is_help=True)
 
@@ -44,7 +45,8 @@ def install(
     """Copy the shipped files to DIR; a ringfence-site.conf that is already there is left alone."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for file in shipped_files():
+        # The features are for features.conf: no dialplan, so never among the files that are checked.
+        for file in (*shipped_files(), shipped("dialplan", FEATURES)):
             shutil.copyfile(file, directory / file.name)
         site = directory / SAMPLE.removesuffix(".sample")
         kept = site.exists()
@@ -54,6 +56,7 @@ def install(
         raise InputError(f"`{exc.filename or directory}` cannot be written: {exc.strerror}") from exc
     say(f"installed in {directory}; {'kept your' if kept else 'now edit'} {site}")
     say(f'then add to extensions.conf: #include "{directory.resolve()}/ringfence-*.conf"')
+    say(f'and to features.conf, for the agent\'s feature code: #include "{directory.resolve()}/{FEATURES}"')
 
 
 def shipped_files() -> list[Path]:

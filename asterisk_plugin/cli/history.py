@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 ERASED = "erased"
 """Stands where personal data was: the person's key is gone, or the event never had any."""
 
-_RECORDS = (EventKind.OBJECTION, EventKind.CONSENT, EventKind.CONSENT_WITHDRAWN, EventKind.RELATIONSHIP)
+_RECORDS = (
+    *(EventKind.OBJECTION, EventKind.OBJECTION_WITHDRAWN, EventKind.OBJECTION_CONFIRMED),
+    *(EventKind.CONSENT, EventKind.CONSENT_WITHDRAWN, EventKind.RELATIONSHIP),
+)
 _STEPS = (EventKind.ATTEMPT, EventKind.TRUNK, EventKind.OUTCOME)
 
 

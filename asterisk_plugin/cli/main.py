@@ -11,7 +11,20 @@ from typing import Annotated
 import typer
 
 from asterisk_plugin import __version__
-from asterisk_plugin.cli import check, config, dialplan, doctor, evidence, rebuild, records
+from asterisk_plugin.cli import (
+    check,
+    config,
+    dialplan,
+    doctor,
+    evidence,
+    objection_line,
+    objections,
+    prompts,
+    rebuild,
+    records,
+    tokens,
+    transfer,
+)
 from asterisk_plugin.cli.boundary import Boundary
 from asterisk_plugin.cli.given import Given, given, say
 from asterisk_plugin.settings import environment
@@ -82,10 +95,14 @@ def reload(ctx: typer.Context) -> None:
 
 app.command(rich_help_panel="Service")(doctor.doctor)
 app.add_typer(dialplan.dialplan_app, name="dialplan", rich_help_panel="Service")
+app.add_typer(objection_line.app, name="objection-line", rich_help_panel="Service")
+app.add_typer(prompts.app, name="prompts", rich_help_panel="Service")
 app.command(rich_help_panel="Rules")(check.check)
 app.add_typer(config.app, name="config", rich_help_panel="Rules")
+app.add_typer(tokens.app, name="token", rich_help_panel="Service")
+app.command(rich_help_panel="Service")(transfer.transfer)
 app.command(name="object", rich_help_panel="Records")(records.object_)
-app.add_typer(records.objections, name="objections", rich_help_panel="Records")
+app.add_typer(objections.app, name="objections", rich_help_panel="Records")
 app.add_typer(records.consent, name="consent", rich_help_panel="Records")
 app.add_typer(records.relationship, name="relationship", rich_help_panel="Records")
 app.add_typer(evidence.app, name="evidence", rich_help_panel="Records")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from asterisk_plugin.ledger import SqlLedger
+    from asterisk_plugin.ports import Event
     from asterisk_plugin.settings.load import Loaded
     from asterisk_plugin.store.redis_store import RedisStore
 
@@ -129,20 +130,40 @@ def last_store_url(loaded: Loaded) -> str:
     return str(DataDir(loaded.data_dir).read_run().get("store_url", ""))
 
 
-async def put_in_force(loaded: Loaded, ledger: SqlLedger) -> str:
+def hold_until_in_force(loaded: Loaded, keys: Keys, objection: Event) -> None:
+    """Let a running service dial nobody until its store knows of an objection that is in the ledger.
+
+    A store that comes back has the image of a moment before it.
+
+    Raises:
+        LedgerUnavailableError: The spool cannot be written.
+    """
+    from asterisk_plugin.ledger.objection_spool import ObjectionSpool
+
+    directory = DataDir(loaded.data_dir)
+    if directory.is_running():
+        ObjectionSpool(directory.spool, secret=keys.secret).add(objection)
+
+
+async def put_in_force(loaded: Loaded, ledger: SqlLedger, *, objection: tuple[Event, int] | None = None) -> str:
     """Bring the store up to the ledger's newest row, so that the next decision knows of it.
 
     Args:
         loaded: The configuration.
         ledger: Started.
+        objection: One that was just recorded, and its row: it is written before everything else and announced,
+            so that every service ends what is ringing that person now.
 
     Returns:
         Empty when that is done, else why it could not be: a service makes up for it as soon as both are there.
     """
     from asterisk_plugin.callflow.projector import Projector
+    from asterisk_plugin.store.objections import ObjectionStore
 
     try:
         async with asyncio.timeout(IN_FORCE_S), store_of(loaded) as store:
+            if objection is not None:
+                await ObjectionStore(store.client, identify=ledger.identity).put(*objection)
             if not (await store.projection.state()).complete:
                 return "the store is not filled yet"  # a service fills it; a command might be stopped half-way
             projector = Projector(ledger, store.projection, identify=ledger.identity)

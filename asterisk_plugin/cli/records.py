@@ -1,4 +1,4 @@
-"""`ringfence object`, `consent`, `relationship`, `objections`: what people said, into the ledger.
+"""`ringfence object`, `consent`, `relationship`: what people said, into the ledger.
 
 Rule 1: the ledger first. What is recorded is durable before anything is said about it; the store follows.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path  # typer reads this type at run time
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,17 +15,17 @@ import typer
 
 from asterisk_plugin.cli.given import given, read_number, read_principal, say
 from asterisk_plugin.cli.import_file import columns_help
-from asterisk_plugin.cli.import_rows import CONSENT_COLUMNS, OBJECTION_COLUMNS, RELATIONSHIP_COLUMNS
-from asterisk_plugin.cli.opened import keys_to_write, ledger_of, put_in_force
+from asterisk_plugin.cli.import_rows import CONSENT_COLUMNS, RELATIONSHIP_COLUMNS
+from asterisk_plugin.cli.opened import hold_until_in_force, keys_to_write, ledger_of, put_in_force
 from asterisk_plugin.core.site import EVERYONE, Purpose
 from asterisk_plugin.errors import InputError
+from asterisk_plugin.ports import EventKind
 
 if TYPE_CHECKING:
     from asterisk_plugin.cli.fields import Desk
     from asterisk_plugin.ports import Event
     from asterisk_plugin.settings.load import Loaded
 
-objections = typer.Typer(help="Objections of many people at once.", no_args_is_help=True)
 consent = typer.Typer(help="Permissions to call.", no_args_is_help=True)
 relationship = typer.Typer(help="Who is, or was, a customer.", no_args_is_help=True)
 
@@ -58,16 +59,17 @@ def object_(
     from asterisk_plugin.cli.import_rows import objection_of, take
 
     loaded = given(ctx).load()
-    scope = _scope(loaded, principal, everyone=everyone)
+    scope = scope_of(loaded, principal, everyone=everyone)
     if not scope:
         raise InputError("say whom the objection is against: --principal ID, or --everyone")
-    desk = _desk(loaded, country=country, channel=channel, by=by)
+    desk = desk_of(loaded, country=country, channel=channel, by=by)
     event = take(objection_of, {"number": number, "scope": scope, "wording": wording}, desk)
-    why = _record(desk, event)
-    assert event.sealed is not None
+    event = replace(event, body={**event.body, "certainty": "stated"})
+    why = record(desk, event)
+    assert isinstance(event.sealed, dict)
     whom = "anyone" if scope == EVERYONE else loaded.principals[scope].name
     say(f"{event.body['reference']}  {event.sealed['number']} is not to be called for {whom} any more")
-    _say_when(why)
+    say_when(why)
 
 
 @consent.command("add")
@@ -96,15 +98,15 @@ def add_consent(
     """Record that a person allows calls. Times: 2026-11-24 or 2026-11-24T11:00, where the person is."""
     from asterisk_plugin.cli.import_rows import consent_of, take
 
-    desk = _desk(given(ctx).load(), country=country, channel="cli", by=by)
+    desk = desk_of(given(ctx).load(), country=country, channel="cli", by=by)
     values = {"number": number, "principal": principal, "purpose": purpose, "product": product, "kind": kind}
     values |= {"given_at": given_at or desk.now.isoformat(), "expires_at": expires}
     values |= {"callable_from": start, "callable_until": until}
     values |= {"name": name, "address": address, "wording": wording, "proof": proof}
     event = take(consent_of, values, desk)
-    why = _record(desk, event)
+    why = record(desk, event)
     say(f"{event.id}  consent to {purpose} calls for {principal}, {product}")
-    _say_when(why)
+    say_when(why)
 
 
 @consent.command("withdraw")
@@ -120,12 +122,12 @@ def withdraw_consent(
     """Record that a person takes a permission back; it ends every consent given before."""
     from asterisk_plugin.cli.import_rows import take, withdrawal_of
 
-    desk = _desk(given(ctx).load(), country=country, channel="cli", by=by)
+    desk = desk_of(given(ctx).load(), country=country, channel="cli", by=by)
     values = {"number": number, "principal": principal, "purpose": purpose, "product": product}
     event = take(withdrawal_of, values, desk)
-    why = _record(desk, event)
+    why = record(desk, event)
     say(f"{event.id}  no consent to {purpose} calls for {principal} any more ({product})")
-    _say_when(why)
+    say_when(why)
 
 
 @consent.command("show")
@@ -139,7 +141,7 @@ def show_consent(
     from asterisk_plugin.cli.history import show
 
     loaded = given(ctx).load()
-    show(loaded, read_number(number, _country(country) or loaded.site.home_country), as_json=as_json)
+    show(loaded, read_number(number, country_of(country) or loaded.site.home_country), as_json=as_json)
 
 
 @relationship.command("add")
@@ -157,32 +159,13 @@ def add_relationship(
     """Record that a person is, or was, a customer. Dates: 2026-11-24."""
     from asterisk_plugin.cli.import_rows import relationship_of, take
 
-    desk = _desk(given(ctx).load(), country=country, channel="cli", by=by)
+    desk = desk_of(given(ctx).load(), country=country, channel="cli", by=by)
     values = {"number": number, "principal": principal, "product": product}
     values |= {"started_on": started_on, "ended_on": ended_on, "last_purchase_on": last_purchase_on}
     event = take(relationship_of, values, desk)
-    why = _record(desk, event)
+    why = record(desk, event)
     say(f"{event.id}  customer of {principal}, {product}")
-    _say_when(why)
-
-
-@objections.command("import", epilog=columns_help(OBJECTION_COLUMNS))
-def import_objections(
-    ctx: typer.Context,
-    file: File,
-    principal: Annotated[str, typer.Option(metavar="ID", help="Whom lines without a scope are against.")] = "",
-    everyone: Annotated[bool, typer.Option("--everyone", help="Lines without a scope are against everyone.")] = False,
-    by: By = "",
-    country: Country = "",
-) -> None:
-    """Import objections: every line, or none when one is wrong; a repeated file adds nothing."""
-    from asterisk_plugin.cli.import_rows import objection_of
-    from asterisk_plugin.cli.imports import Kind, import_file
-
-    loaded = given(ctx).load()
-    scope = _scope(loaded, principal, everyone=everyone)
-    desk = _desk(loaded, country=country, channel="import", by=by, repeatable=True, scope=scope)
-    import_file(file, Kind("objections", OBJECTION_COLUMNS, objection_of), desk)
+    say_when(why)
 
 
 @consent.command("import", epilog=columns_help(CONSENT_COLUMNS))
@@ -191,7 +174,7 @@ def import_consents(ctx: typer.Context, file: File, by: By = "", country: Countr
     from asterisk_plugin.cli.import_rows import consent_of
     from asterisk_plugin.cli.imports import Kind, import_file
 
-    desk = _desk(given(ctx).load(), country=country, channel="import", by=by, repeatable=True)
+    desk = desk_of(given(ctx).load(), country=country, channel="import", by=by, repeatable=True)
     import_file(file, Kind("consents", CONSENT_COLUMNS, consent_of), desk)
 
 
@@ -201,11 +184,16 @@ def import_relationships(ctx: typer.Context, file: File, by: By = "", country: C
     from asterisk_plugin.cli.import_rows import relationship_of
     from asterisk_plugin.cli.imports import Kind, import_file
 
-    desk = _desk(given(ctx).load(), country=country, channel="import", by=by, repeatable=True)
+    desk = desk_of(given(ctx).load(), country=country, channel="import", by=by, repeatable=True)
     import_file(file, Kind("relationships", RELATIONSHIP_COLUMNS, relationship_of), desk)
 
 
-def _scope(loaded: Loaded, principal: str, *, everyone: bool) -> str:
+def scope_of(loaded: Loaded, principal: str, *, everyone: bool) -> str:
+    """Whom an objection is against, by the options of a command; empty when they do not say.
+
+    Raises:
+        InputError: Both were given, or there is no such principal.
+    """
     if principal and everyone:
         raise InputError("--principal and --everyone exclude each other")
     if everyone:
@@ -213,15 +201,16 @@ def _scope(loaded: Loaded, principal: str, *, everyone: bool) -> str:
     return read_principal(loaded, principal).id if principal else ""
 
 
-def _desk(
+def desk_of(
     loaded: Loaded, *, country: str, channel: str, by: str = "", repeatable: bool = False, scope: str = ""
 ) -> Desk:
+    """Where a command takes records in; makes the data directory on first use."""
     from asterisk_plugin.cli.fields import Desk
 
     return Desk(
         loaded=loaded,
         keys=keys_to_write(loaded),
-        country=_country(country) or loaded.site.home_country,
+        country=country_of(country) or loaded.site.home_country,
         now=dt.datetime.now(dt.UTC),
         channel=channel,
         repeatable=repeatable,
@@ -230,7 +219,12 @@ def _desk(
     )
 
 
-def _country(text: str) -> str:
+def country_of(text: str) -> str:
+    """A country somebody typed, in capitals; empty for none.
+
+    Raises:
+        InputError: It is none.
+    """
     import phonenumbers
 
     code = text.strip().upper()
@@ -239,16 +233,22 @@ def _country(text: str) -> str:
     return code
 
 
-def _record(desk: Desk, event: Event) -> str:
+def record(desk: Desk, event: Event) -> str:
     """Write an event; returns why it is not in force yet, empty when it is."""
 
     async def write() -> str:
         async with ledger_of(desk.keys, create=True) as ledger:
-            await ledger.append([event])
-            return await put_in_force(desk.loaded, ledger)
+            seq = await ledger.append([event])
+            if event.kind is not EventKind.OBJECTION:
+                return await put_in_force(desk.loaded, ledger)
+            why = await put_in_force(desk.loaded, ledger, objection=(event, seq))
+            if why:
+                await asyncio.to_thread(hold_until_in_force, desk.loaded, desk.keys, event)
+            return why
 
     return asyncio.run(write())
 
 
-def _say_when(why: str) -> None:
+def say_when(why: str) -> None:
+    """Tell whether what was recorded counts already."""
     say("recorded, in force now" if not why else f"recorded; takes effect when a service is up with its store ({why})")

@@ -36,7 +36,7 @@ async def run_worker(descriptor: int, data_dir: DataDir, store_url: str) -> None
     node = await open_node(loaded, data_dir, store_url=url, observer=observer)
     listener = socket.socket(fileno=descriptor)
     listener.setblocking(False)
-    server = await start_agi(node.gate, loaded.service.agi, listener, observer.agi)
+    server = await start_agi(node, loaded.service.agi, listener, observer.agi)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)

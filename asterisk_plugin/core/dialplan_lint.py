@@ -32,9 +32,12 @@ _MACROS = frozenset({"macro", "macroexclusive", "macroif"})
 _CHECKS = frozenset({"gotoif", "gosubif"})
 _TRUNK_LINE = re.compile(r"[A-Za-z0-9]+/[^&]*@|PJSIP/[^,&/]+/sips?:|(?:DAHDI|IAX2|SIP)/[^,&/]+/", re.IGNORECASE)
 _GUARDED = {"attempt": ("RINGFENCE_DECISION", "ALLOW"), "trunk": ("RINGFENCE_TRUNK", "PASS")}
-_PRE_DIAL = re.compile(r"[bB]\(([A-Za-z0-9_-]+)\^([A-Za-z0-9_-]+)\^([A-Za-z0-9_-]+)")
-_SHADOWED = re.compile(r"\$\{(RINGFENCE_(?:AGI|AGI_SCRIPT|WAIT_S|SCRIPT_WAIT_S|DIAL_OPTIONS|CALLER_NAME))\b")
+_CLEARED = {"objection": "RINGFENCE_OBJECTION", **{script: name for script, (name, _) in _GUARDED.items()}}
+_SENT_TO = re.compile(r"[bBF]\(([A-Za-z0-9_-]+)\^([A-Za-z0-9_-]+)\^([A-Za-z0-9_-]+)")
+_SHADOWED = re.compile(r"\$\{(RINGFENCE_(?:AGI|AGI_SCRIPT|WAIT_S|SCRIPT_WAIT_S|DIAL_OPTIONS|CALLER_NAME|OBJECTION_S|CALL_BACK))\b")
 _HANDLER = "CHANNEL(hangup_handler_push)="
+_LINE = frozenset({"ringfence-objection", "ringfence-callback"})
+_LEADS_OUT = frozenset({"background", "bridge", "dial", "disa", "originate", "queue", "transfer", "waitexten"})
 
 
 def lint(text: str, file: str) -> list[LintProblem]:
@@ -75,6 +78,16 @@ def _pattern(extension: Extension) -> Iterator[LintProblem]:
             "emergency-not-exact",
             f"`{extension.name}` is more than one number in digits, and it passes unasked",
         )
+
+
+def _line(extension: Extension, step: Step) -> Iterator[LintProblem]:
+    """What a called person presses in the objection line leads nowhere: no extension of keys, nothing that dials."""
+    if extension.context not in _LINE:
+        return
+    if extension.name[:1] in "_0123456789*#+" and step is extension.steps[0]:
+        yield step.problem("line-leads-out", f"`{extension.name}` can be reached by keys; name it by a word")
+    if step.application in _LEADS_OUT:
+        yield step.problem("line-leads-out", f"{step.application}() in the objection line: a key must lead to no call")
 
 
 def _unfiltered(_: Extension, step: Step) -> Iterator[LintProblem]:
@@ -125,12 +138,11 @@ def _agi(extension: Extension, step: Step) -> Iterator[LintProblem]:
     before, after = extension.steps[:index], extension.steps[index + 1 :]
     if not any(later.application in _CHECKS for later in after):
         yield step.problem("agi-unchecked", "AGI() that failed looks like success; test what it set before going on")
-    if script not in _GUARDED:
-        return
-    variable, wanted = _GUARDED[script]
-    if not any(earlier.application == "set" and earlier.data == f"{variable}=" for earlier in before):
-        yield step.problem("verdict-not-cleared", f"{variable} is not cleared before AGI(): an old one would count")
-    if not _is_tested(variable, wanted, after):
+    cleared = _CLEARED.get(script, "")
+    if cleared and not any(earlier.application == "set" and earlier.data == f"{cleared}=" for earlier in before):
+        yield step.problem("verdict-not-cleared", f"{cleared} is not cleared before AGI(): an old one would count")
+    variable, wanted = _GUARDED.get(script, ("", ""))
+    if variable and not _is_tested(variable, wanted, after):
         yield step.problem("verdict-not-tested", f"nothing after AGI() tests {variable} for exactly `{wanted}`")
 
 
@@ -157,10 +169,10 @@ def _script(step: Step) -> str:
     if step.application not in ("agi", "eagi"):
         return ""
     first, second = (*arguments(step.data), "", "")[:2]
-    named = re.search(r"/(attempt|trunk|outcome)$", first)
+    named = re.search(r"/(attempt|trunk|outcome|objection)$", first)
     if named:
         return named[1]
-    return second if second in (*_GUARDED, "outcome") else first
+    return second if second in (*_CLEARED, "outcome") else first
 
 
 def _comparison(_: Extension, step: Step) -> Iterator[LintProblem]:
@@ -202,7 +214,7 @@ def _targets(step: Step) -> Iterator[str]:
         case "set" if step.data.startswith(_HANDLER):
             yield _place(step.data.removeprefix(_HANDLER))
         case "dial" | "queue" | "originate":
-            yield from (",".join(found) for found in _PRE_DIAL.findall(step.data))
+            yield from (",".join(found) for found in _SENT_TO.findall(step.data))
 
 
 def _branches(data: str) -> list[str]:
@@ -256,5 +268,6 @@ RULES: tuple[Callable[[Extension, Step], Iterator[LintProblem]], ...] = (
     _comparison,
     _global,
     _macro,
+    _line,
 )
 """What is looked for at every step, besides patterns and jumps."""

@@ -20,6 +20,7 @@ from asterisk_plugin.core.parameters import (
     CustomerExemption,
     CustomerTerm,
     LimitValue,
+    ObjectionOffer,
     ObjectionRight,
     RingTime,
     Schedule,
@@ -142,6 +143,7 @@ class Law:
     relationship: tuple[InForce[CustomerExemption], ...] = ()
     relationship_term: tuple[InForce[CustomerTerm], ...] = ()
     objection: tuple[InForce[ObjectionRight], ...] = ()
+    objection_offer: tuple[InForce[ObjectionOffer], ...] = ()
     calling_hours: tuple[InForce[Schedule], ...] = ()
     attempt_limit: tuple[InForce[LimitValue], ...] = ()
     caller_id_owner: tuple[InForce[NumberOwner], ...] = ()

@@ -232,6 +232,13 @@ class ObjectionRight:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectionOffer:
+    """`objection_offer`: calls of some kind must offer the right to object; holds the source to show."""
+
+    applies: Applies
+
+
+@dataclass(frozen=True, slots=True)
 class RingTime:
     """`ring_time`: how long it may ring, in seconds.
 

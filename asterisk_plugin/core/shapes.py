@@ -29,6 +29,7 @@ from asterisk_plugin.core.parameters import (
     CustomerTerm,
     LimitValue,
     Need,
+    ObjectionOffer,
     ObjectionRight,
     Per,
     Requested,
@@ -110,6 +111,10 @@ def _relationship_term(fields: Fields, applies: Applies) -> CustomerTerm:
 
 def _objection(_fields: Fields, applies: Applies) -> ObjectionRight:
     return ObjectionRight(applies)
+
+
+def _objection_offer(_fields: Fields, applies: Applies) -> ObjectionOffer:
+    return ObjectionOffer(applies)
 
 
 def _calling_hours(fields: Fields, applies: Applies) -> Schedule:
@@ -252,6 +257,7 @@ SHAPES: Mapping[str, Shape] = {
     "relationship": Shape("principal kinds", _relationship),
     "relationship_term": Shape("duration", _relationship_term),
     "objection": Shape("grounds", _objection),
+    "objection_offer": Shape("grounds", _objection_offer),
     "calling_hours": Shape("local time", _calling_hours),
     "attempt_limit": Shape("attempts", _attempt_limit),
     "caller_id_owner": Shape("party", _caller_id_owner),

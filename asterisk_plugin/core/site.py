@@ -63,6 +63,38 @@ class CallerIdFrom(enum.StrEnum):
     CHANNEL = "channel"  # the dialer sets it; the gate only checks
 
 
+class LineMode(enum.StrEnum):
+    """When a campaign's calls lead to the objection line."""
+
+    ALWAYS = "always"  # every call that the agent ends
+    OFFERED = "offered"  # whom the agent sends there, having offered it
+    NEVER = "never"  # nobody is offered it; whoever is sent there all the same is heard
+
+
+class OtherNumber(enum.StrEnum):
+    """What becomes of an objection for another number than the one that was called."""
+
+    HONOUR = "honour"
+    REVIEW = "review"  # it blocks all the same, and is listed for the admin to look at
+
+
+@dataclass(frozen=True, slots=True)
+class LineSettings:
+    """How the objection line behaves at this site.
+
+    Args:
+        other_number: What becomes of another number than the one that was called.
+        call_back: Number told when nothing could be recorded, E.164; empty for the campaign's own.
+        timeout_s: Silence after which nobody is taken to be there.
+        tries: So many failures in a row end the call.
+    """
+
+    other_number: OtherNumber = OtherNumber.HONOUR
+    call_back: str = ""
+    timeout_s: float = 6.0
+    tries: int = 3
+
+
 @dataclass(frozen=True, slots=True)
 class CallCentre:
     """The company that dials.
@@ -143,6 +175,7 @@ class Campaign:
         ring_s: Wanted ring time, clamped by the rulebook; 0 means the longest allowed.
         starts_on: First day, None when open.
         ends_on: Last day, None when open.
+        objection_line: When its calls lead to the objection line, where no law says more.
     """
 
     id: str
@@ -159,6 +192,7 @@ class Campaign:
     ring_s: int = 0
     starts_on: dt.date | None = None
     ends_on: dt.date | None = None
+    objection_line: LineMode = LineMode.ALWAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +225,7 @@ class Site:
         emergency_extra: Further numbers, as dialled, that always pass.
         accepted_unchecked: Rulebook parameters with confidence `recall` the admin accepted.
         last_dial_s: Seconds before the end of a calling window at which the last dial may start.
+        objection_line: How the objection line behaves.
         version: Short hash of all files.
     """
 
@@ -204,4 +239,5 @@ class Site:
     emergency_extra: frozenset[str] = frozenset()
     accepted_unchecked: frozenset[str] = frozenset()
     last_dial_s: int = 60
+    objection_line: LineSettings = field(default_factory=LineSettings)
     version: str = ""

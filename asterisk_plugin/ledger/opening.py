@@ -40,6 +40,8 @@ def prepare(database: Database, *, mac_key: bytes, create: bool) -> None:
             if tables.schema_version.name not in present:
                 _create(database, connection, present=present, create=create, mac_key=mac_key)
             check_version(database, connection)
+            # Added after the first version: an index changes nothing that an older program reads.
+            tables.objections_index.create(connection, checkfirst=True)
             _check_secret(database, connection, mac_key)
             connection.commit()
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from asterisk_plugin.ports import StoredEvent
 
+_AFTER_ALL = 2**62
+
 _EVENTS_AND_KEYS = sa.select(tables.events, tables.person_keys.c.key).select_from(
     tables.events.outerjoin(tables.person_keys, tables.person_keys.c.person == tables.events.c.person)
 )
@@ -38,6 +40,19 @@ _OF_PERSON = _EVENTS_AND_KEYS.where(
 ).order_by(tables.events.c.seq)
 _OF_ID = _EVENTS_AND_KEYS.where(tables.events.c.id == sa.bindparam("id"))
 _OF_REFERENCE = _EVENTS_AND_KEYS.where(tables.events.c.body.contains(sa.bindparam("part"), autoescape=False)).order_by(
+    tables.events.c.seq
+)
+_OBJECTIONS = (
+    _EVENTS_AND_KEYS.where(
+        tables.IS_ABOUT_OBJECTIONS,
+        tables.events.c.kind == "objection",
+        tables.events.c.seq < sa.bindparam("before"),
+        tables.events.c.body.contains(sa.bindparam("part"), autoescape=False),
+    )
+    .order_by(tables.events.c.seq.desc())
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
+_OBJECTION_CHANGES = _EVENTS_AND_KEYS.where(tables.IS_ABOUT_OBJECTIONS, tables.events.c.kind != "objection").order_by(
     tables.events.c.seq
 )
 _HEAD = sa.select(tables.head.c.seq, tables.head.c.hash)
@@ -82,6 +97,31 @@ def events_named(database: Database, name: str) -> tuple[StoredEvent, ...]:
             # Bodies are canonical JSON: there is one way to write it.
             rows = connection.execute(_OF_REFERENCE, {"part": f'"reference":"{name}"'}).all()
     return tuple(stored_event(row, key) for row, key in map(_row_and_key, rows))
+
+
+def objections(database: Database, *, before: int, most: int, reference: str = "") -> tuple[StoredEvent, ...]:
+    """Objections, newest first, with their personal data; raises like `events_after`.
+
+    Args:
+        database: Where.
+        before: Seq of the last row that is not wanted; 0 to begin with the newest.
+        most: So many at most.
+        reference: Only those with this reference; empty for all.
+    """
+    if reference and not reference.isalnum():
+        return ()
+    part = f'"reference":"{reference}"' if reference else ""
+    asked = {"before": before or _AFTER_ALL, "most": most, "part": part}
+    with translated(database), database.engine.connect() as connection:
+        found = [_row_and_key(row) for row in connection.execute(_OBJECTIONS, asked)]
+    return tuple(stored_event(row, key) for row, key in found)
+
+
+def objection_changes(database: Database) -> tuple[StoredEvent, ...]:
+    """Every withdrawal and confirmation of an objection, oldest first; raises like `events_after`."""
+    with translated(database), database.engine.connect() as connection:
+        found = [_row_and_key(row) for row in connection.execute(_OBJECTION_CHANGES)]
+    return tuple(stored_event(row, key) for row, key in found)
 
 
 def first_hash(database: Database) -> str:

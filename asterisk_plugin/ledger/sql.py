@@ -260,6 +260,21 @@ class SqlLedger:
         """Events with this id, or else with this reference, oldest first."""
         return await self._in_thread(reading.events_named, self._database, name)
 
+    async def objections(self, *, before: int, most: int, reference: str = "") -> tuple[StoredEvent, ...]:
+        """Objections before seq `before` (0: all), newest first, with the personal data as far as the key is there.
+
+        Args:
+            before: Seq of the last row that is not wanted.
+            most: So many at most.
+            reference: Only those with this reference; empty for all.
+        """
+        ask = reading.objections
+        return await self._in_thread(ask, self._database, before=before, most=most, reference=reference)
+
+    async def objection_changes(self) -> tuple[StoredEvent, ...]:
+        """Every withdrawal and confirmation of an objection, oldest first."""
+        return await self._in_thread(reading.objection_changes, self._database)
+
     async def count_by_kind(self) -> Mapping[EventKind, int]:
         """How many events there are of each kind. Reads the whole table."""
         found = await self._in_thread(reading.counts, self._database)

@@ -37,6 +37,17 @@ sa.Index(
     postgresql_where=events.c.person != "",
 )
 
+IS_ABOUT_OBJECTIONS = sa.text("events.kind IN ('objection', 'objection-confirmed', 'objection-withdrawn')")
+"""Asked with in exactly these words, so that SQLite knows that the index below has the answer."""
+
+objections_index = sa.Index(
+    "events_objections",
+    events.c.seq,
+    sqlite_where=sa.text(IS_ABOUT_OBJECTIONS.text.removeprefix("events.")),
+    postgresql_where=sa.text(IS_ABOUT_OBJECTIONS.text.removeprefix("events.")),
+)
+"""Few rows among millions of attempts: whoever lists them must not read the whole table."""
+
 head = sa.Table(
     "head",
     metadata,

@@ -78,6 +78,7 @@ def campaign_problems(file: ConfigFile, rulebooks: Mapping[str, Rulebook] | None
     yield from numbers.problems
     yield from _caller_id_problems(file, [*principals, centre])
     yield from _campaign_problems(file, principals, numbers, home_country)
+    yield from _objection_line_problems(file, home_country)
 
 
 def memberships(rulebooks: Mapping[str, Rulebook]) -> list[str]:
@@ -161,6 +162,16 @@ def _campaign_problems(
                 f"a reason, and the audience `{entry.get('audience', 'consumer')}`",
                 'must be left out, unless audience = "company": only of companies may consent be presumed',
             )
+
+
+def _objection_line_problems(file: ConfigFile, home_country: str) -> Iterator[ConfigProblem]:
+    path = ("objection_line", "call_back")
+    text = _get(file.tables, *path, str)
+    number = parse_number(text, home_country) if text else None
+    if text and not isinstance(number, PhoneNumber):
+        yield file.problem(path, shown(text), "must be a number that can be dialled, or be left out")
+    elif isinstance(number, PhoneNumber) and number.line_type in NEVER_DIALLED:
+        yield file.problem(path, shown(text), "must be a number that can be called from everywhere")
 
 
 class _Numbers:

@@ -6,6 +6,7 @@
 | `secret` | key of the person tags; losing it loses every objection |
 | `ledger.sqlite` | the evidence, unless `[ledger] url` says otherwise |
 | `valkey/` | the embedded store |
+| `spool/` | objections that ledger or store have not taken yet |
 | `active` | the configuration in force, for workers and for `ringfence-agi` |
 | `run.json` | process id, addresses and last reload of the running service |
 """
@@ -46,6 +47,11 @@ class DataDir:
         return f"sqlite:///{self.path / 'ledger.sqlite'}"
 
     @property
+    def spool(self) -> Path:
+        """Where objections wait for ledger and store."""
+        return self.path / "spool"
+
+    @property
     def active(self) -> Path:
         """The configuration in force: a link to a directory that is written once and never changed."""
         return self.path / "active"
@@ -53,7 +59,7 @@ class DataDir:
     @property
     def is_used(self) -> bool:
         """Whether a service or a command has ever recorded anything here."""
-        return any((self.path / name).exists() for name in ("run.json", "secret", "ledger.sqlite"))
+        return any((self.path / name).exists() for name in ("run.json", "secret", "ledger.sqlite", "spool"))
 
     def prepare(self) -> None:
         """Make the directory, readable by its owner only.

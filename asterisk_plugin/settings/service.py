@@ -69,11 +69,24 @@ class AgiSettings(Section):
     max_connections: int = Field(4000, ge=1, description="further connections are closed at once")
 
 
+class TokenSettings(Section):
+    """`[[http.token]]`: who may use the API; made by `ringfence token new NAME`"""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,40}$", description="1 to 40 letters, digits, `_`, `.` or `-`")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the token, 64 hex digits")
+    may: tuple[Literal["enter", "read", "transfer"], ...] = Field(
+        ("enter", "transfer"),
+        description="`enter` objections, `read` those of everybody, `transfer` calls to the objection line",
+    )
+
+
 class HttpSettings(Section):
     """`[http]`"""
 
-    host: str = Field("127.0.0.1", description="address of /healthz, /readyz and /metrics")
+    host: str = Field("127.0.0.1", description="address of the API, /healthz, /readyz and /metrics")
     port: Port = Field(8480, description="its port; 0 lets the system choose")
+    requests_per_s: float = Field(20, gt=0, le=10_000, description="requests a token may make; twice as many at once")
+    token: tuple[TokenSettings, ...] = ()
 
 
 class StoreSettings(Section):

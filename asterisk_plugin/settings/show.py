@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import SecretStr
 
 from asterisk_plugin.settings.masking import BLANKED, mask_credentials
+from asterisk_plugin.settings.service import Section
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from asterisk_plugin.settings.service import RingfenceFile, Section
+    from asterisk_plugin.settings.service import RingfenceFile
 
 
 def format_service(service: RingfenceFile, *, with_credentials: bool) -> str:
@@ -36,9 +37,27 @@ def _lines(service: RingfenceFile, *, with_credentials: bool) -> Iterator[str]:
         if place:
             yield ""
         yield header
-        for key, value in section:
-            keep = with_credentials or key != "url"
-            yield f"{key} = {_value(value if keep else mask_credentials(value))}"
+        yield from _section_lines(section, header.strip("[]"), with_credentials=with_credentials)
+
+
+def _section_lines(section: Section, name: str, *, with_credentials: bool) -> Iterator[str]:
+    tables: list[tuple[str, Section]] = []
+    for key, value in section:
+        if _is_tables(section, key):
+            tables += [(f"{name}.{key}", entry) for entry in value]
+            continue
+        keep = with_credentials or key != "url"
+        yield f"{key} = {_value(value if keep else mask_credentials(value))}"
+    for path, entry in tables:  # after the section's own keys, or they would belong to the table
+        yield ""
+        yield f"[[{path}]]"
+        yield from _section_lines(entry, path, with_credentials=with_credentials)
+
+
+def _is_tables(section: Section, key: str) -> bool:
+    """Whether a key stands for tables of its own; one without an entry is left out, because `[]` cannot be added to."""
+    kinds = get_args(type(section).model_fields[key].annotation)
+    return bool(kinds) and isinstance(kinds[0], type) and issubclass(kinds[0], Section)
 
 
 def _value(value: Any) -> str:

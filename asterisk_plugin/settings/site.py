@@ -124,6 +124,18 @@ class CampaignEntry(Section):
     ring_s: int = Field(0, ge=0, le=120, description="wanted ring time; 0: the longest allowed")
     starts_on: dt.date | None = Field(None, description="first day")
     ends_on: dt.date | None = Field(None, description="last day")
+    objection_line: core.LineMode = Field(core.LineMode.ALWAYS, description="when its calls lead to the objection line")
+
+
+class ObjectionLineEntry(Section):
+    """`[objection_line]`: the IVR in which a person objects with one key"""
+
+    other_number: core.OtherNumber = Field(
+        core.OtherNumber.HONOUR, description="what becomes of another number than the one that was called"
+    )
+    call_back: str = Field("", description="number told when nothing could be recorded; empty: the campaign's own")
+    timeout_s: float = Field(6.0, ge=2, le=30, description="silence after which nobody is taken to be there")
+    tries: int = Field(3, ge=1, le=9, description="so many failures in a row end the call")
 
 
 class ClosedDayEntry(Section):
@@ -143,6 +155,7 @@ class CampaignsFile(Section):
     caller_id: tuple[CallerIdEntry, ...] = ()
     campaign: tuple[CampaignEntry, ...] = ()
     closed_day: tuple[ClosedDayEntry, ...] = ()
+    objection_line: ObjectionLineEntry = ObjectionLineEntry()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +169,7 @@ class Admin:
         caller_ids: By E.164.
         campaigns: By id.
         closed_days: In the order of the file.
+        objection_line: How the objection line behaves.
     """
 
     home_country: str
@@ -164,12 +178,13 @@ class Admin:
     caller_ids: Mapping[str, core.CallerIdAsset]
     campaigns: Mapping[str, core.Campaign]
     closed_days: tuple[core.ClosedDay, ...]
+    objection_line: core.LineSettings
 
 
 def no_admin() -> Admin:
     """What holds without a campaigns.toml: no campaign, so every attempt is campaign-unknown."""
     centre = core.CallCentre("call-centre", "", DEFAULT_COUNTRY)
-    return Admin(DEFAULT_COUNTRY, centre, {}, {}, {}, ())
+    return Admin(DEFAULT_COUNTRY, centre, {}, {}, {}, (), core.LineSettings())
 
 
 def build_admin(file: CampaignsFile) -> Admin:
@@ -184,7 +199,8 @@ def build_admin(file: CampaignsFile) -> Admin:
     caller_ids = {asset.number.e164: asset for asset in assets}
     campaigns = {entry.id: _campaign(entry, file.home_country, principals, caller_ids) for entry in file.campaign}
     closed = tuple(core.ClosedDay(entry.day, entry.country, entry.reason) for entry in file.closed_day)
-    return Admin(file.home_country, centre, principals, caller_ids, campaigns, closed)
+    line = _objection_line(file.objection_line, file.home_country)
+    return Admin(file.home_country, centre, principals, caller_ids, campaigns, closed, line)
 
 
 def build_site(admin: Admin, gate: GateSettings, rulebooks: Mapping[str, Rulebook], version: str) -> core.Site:
@@ -207,6 +223,7 @@ def build_site(admin: Admin, gate: GateSettings, rulebooks: Mapping[str, Ruleboo
         emergency_extra=frozenset(gate.emergency_extra),
         accepted_unchecked=frozenset(gate.accepted_unchecked),
         last_dial_s=gate.last_dial_s,
+        objection_line=admin.objection_line,
         version=version,
     )
 
@@ -256,6 +273,16 @@ def _campaign(
         ring_s=entry.ring_s,
         starts_on=entry.starts_on,
         ends_on=entry.ends_on,
+        objection_line=entry.objection_line,
+    )
+
+
+def _objection_line(entry: ObjectionLineEntry, home_country: str) -> core.LineSettings:
+    return core.LineSettings(
+        other_number=entry.other_number,
+        call_back=_number(entry.call_back, home_country).e164 if entry.call_back else "",
+        timeout_s=entry.timeout_s,
+        tries=entry.tries,
     )
 
 

@@ -19,6 +19,8 @@ from asterisk_plugin.errors import StoreCorruptError, StoreNotReadyError, StoreT
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from redis.asyncio.connection import AbstractConnection
+
     from asterisk_plugin.store.address import Address
     from asterisk_plugin.store.scripts import Script
 
@@ -118,6 +120,15 @@ class StoreClient(abc.ABC):
     @abc.abstractmethod
     def scan(self, pattern: str) -> AsyncIterator[list[bytes]]:
         """Every key that fits, in portions; a key may come twice."""
+
+    @abc.abstractmethod
+    async def connect(self) -> AbstractConnection:
+        """A new connection outside the others, logged in: for whoever listens. The caller closes it.
+
+        Raises:
+            redis.exceptions.RedisError: As redis-py does.
+            OSError: As a socket does.
+        """
 
     @abc.abstractmethod
     async def close(self) -> None:

@@ -16,6 +16,8 @@ from asterisk_plugin.store.link import CONNECT_LIMIT_S
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from redis.asyncio.connection import AbstractConnection
+
     from asterisk_plugin.store.address import Address
     from asterisk_plugin.store.client import Argument
     from asterisk_plugin.store.scripts import Script
@@ -76,6 +78,25 @@ class ClusterClient(StoreClient):
                     yield found
                 if cursor == 0:
                     break
+
+    async def connect(self) -> AbstractConnection:
+        """See StoreClient; to whichever node answers first: each passes on what is published at any."""
+        cluster = self._opened()
+        await self._limited(cluster.initialize(), CONNECT_LIMIT_S)
+        fault: Exception = StoreUnreachableError("the Cluster has no node that takes writes")
+        for node in cluster.get_primaries():
+            options = {**self.address.options, "host": node.host, "port": node.port}
+            connection = self.address.connection_class(
+                **{**options, "protocol": 2, "decode_responses": False, "retry": no_retry(), "socket_timeout": None},
+                socket_connect_timeout=CONNECT_LIMIT_S,
+            )
+            try:
+                await connection.connect()  # type: ignore[no-untyped-call]
+            except FOREIGN as exc:
+                fault = exc
+                continue
+            return connection
+        raise fault
 
     async def close(self) -> None:
         """See StoreClient."""

@@ -65,6 +65,25 @@ async def evictions(client: StoreClient) -> str:
     return " ".join(f"{run_id}={count}" for run_id, count in _evicted(await _infos(client)).items())
 
 
+async def servers(client: StoreClient) -> frozenset[str]:
+    """What names each server from its start to its end.
+
+    Raises:
+        StoreError: It cannot be asked.
+    """
+    return frozenset(info.get("run_id", "") for info in await _infos(client))
+
+
+async def projected_seq(client: StoreClient) -> int:
+    """How far the ledger is projected, 0 when that is not known.
+
+    Raises:
+        StoreError: It cannot be asked.
+    """
+    seq = _text(await client.execute("HGET", keys.POSITION, "seq"))
+    return int(seq) if seq.isdecimal() else 0
+
+
 async def inspect(client: StoreClient) -> list[str]:
     """What an admin should know about the store's settings, one sentence each; empty when all is well.
 

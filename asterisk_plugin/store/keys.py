@@ -6,11 +6,13 @@ in one slot and one script may touch them. 256 buckets spread well over any numb
 
 | key                          | type   | holds                                             | lifetime |
 |---|---|---|---|
-| `rf:{xx}:ready`              | string | `generation:ledger:keep_ms`; absent: this bucket  | none |
-|                              |        | is not complete                                   |      |
+| `rf:{xx}:ready`              | string | `generation:ledger:keep_ms:layout`; absent: this  | none |
+|                              |        | bucket is not complete                            |      |
 | `rf:{xx}:building`           | string | generation that fills this bucket now             | none |
-| `rf:{xx}:<tag>:objections`   | hash   | scope (principal id or `*`) -> record             | none |
-| `rf:{xx}:<tag>:consents`     | hash   | `principal,purpose,product` -> record             | none |
+| `rf:{xx}:<tag>:objections`   | hash   | `scope,id` (scope: principal id or `*`) -> record | none |
+| `rf:{xx}:<tag>:lifted`       | hash   | `objection id,consent id` -> record: withdrawn    | none |
+|                              |        | because of that consent, see `standing.lua`       |      |
+| `rf:{xx}:<tag>:consents`     | hash   | `principal,id,purpose,product` -> record          | none |
 | `rf:{xx}:<tag>:withdrawals`  | hash   | `principal,purpose,product` -> record             | none |
 | `rf:{xx}:<tag>:relationships`| hash   | `principal,product` -> record                     | none |
 | `rf:{xx}:<tag>:attempts`     | zset   | `principal,campaign,attempt_id`, score: epoch ms  | longest window |
@@ -24,7 +26,10 @@ The names joined by commas in the table are joined by `|`. `rf:position` says ho
 projected, from which one (`ledger`: the hash of its first row, empty while it had none), how old an
 attempt may be to be kept, when a projector was last at work (server clock) and how many keys each
 server had thrown away when it was filled.
-A record is `<seq> <JSON>`: the ledger row that wrote it, and its values, with times in ISO 8601.
+A record is `<seq> <JSON>`: the ledger row that wrote it, and its values, with times in ISO 8601 and,
+where a script compares them, in milliseconds since 1970 (`ms`, `until_ms`).
+Each objection and each consent has a field of its own, named by its event: what was withdrawn stays
+withdrawn, and what came later stands, in whatever order and however often rows are written.
 Rule 1: keys without a lifetime can all be made again from the ledger.
 Rule 2: no key and no value holds a telephone number of a called person.
 """
@@ -46,6 +51,10 @@ _LONGEST_PLAIN = 200
 
 PASSED_LIFETIME_MS = 24 * 3600 * 1000
 """A trunk channel is forgotten after this long even when its end was missed."""
+
+LAYOUT = "2"
+"""Version of this table; `ready.lua` names it too. Counted up with every change that a program of the
+version before would misread: it finds no marker that it knows then, and dials nobody."""
 
 LEASE_LIFETIME_MS = 10_000
 """A rebuild that shows no life for this long may be taken over by another process."""
@@ -72,8 +81,8 @@ def building(bucket: str) -> str:
 
 
 def marker(generation: str, ledger_id: str, keep_ms: int) -> str:
-    """Value of a ready marker: what filled the bucket, from which ledger, for how long attempts."""
-    return f"{generation}:{ledger_id}:{keep_ms}"
+    """Value of a ready marker: what filled the bucket, from which ledger, for how long attempts; in which layout."""
+    return f"{generation}:{ledger_id}:{keep_ms}:{LAYOUT}"
 
 
 def projected(name: bytes) -> str:
@@ -88,6 +97,11 @@ def projected(name: bytes) -> str:
 def objections(person: str) -> str:
     """Hash of a number's objections by scope."""
     return f"rf:{{{person[:2]}}}:{person}:objections"
+
+
+def lifted(person: str) -> str:
+    """Hash of objections withdrawn, each with the consent that it was withdrawn by."""
+    return f"rf:{{{person[:2]}}}:{person}:lifted"
 
 
 def consents(person: str) -> str:

@@ -22,15 +22,7 @@ local function fields_of(key, prefix)
   return found
 end
 
-local objections = {}
-local scopes = {principal, '*'}
-local held = redis.call('HMGET', KEYS[2], principal, '*')
-for i = 1, 2 do
-  if held[i] then
-    objections[#objections + 1] = scopes[i]
-    objections[#objections + 1] = held[i]
-  end
-end
+local objections = standing(KEYS[2], principal, now_ms)
 
 local mine = principal .. '|'
 local prefixes = {number = '', principal = mine, campaign = mine .. campaign .. '|'}

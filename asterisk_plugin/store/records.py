@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 ANY_PRODUCT = "any"
+
+_is_event_id = re.compile(r"[0-9a-f]{32}", re.ASCII).fullmatch
 
 _T = TypeVar("_T")
 
@@ -85,22 +88,35 @@ def write_of(stored: StoredEvent) -> Write | None:
 
 def _objection(stored: StoredEvent) -> Write:
     body = stored.event.body
-    values = {"at": stored.event.at.isoformat(), "reference": str(body.get("reference") or "")}
-    _moment(values["at"])
-    return _record(stored, keys.objections, (body["scope"],), values)
+    at = stored.event.at
+    _moment(at.isoformat())
+    values = {"at": at.isoformat(), "reference": str(body.get("reference") or ""), "ms": epoch_ms(at)}
+    return _record(stored, keys.objections, (body["scope"], _id(stored.event.id)), values)
+
+
+def _objection_withdrawn(stored: StoredEvent) -> Write:
+    # Whether the two exist, are this person's and fit is looked at when a decision is made.
+    names = (_id(stored.event.body["objection"]), _id(stored.event.body["consent"]))
+    return _record(stored, keys.lifted, names, {})
 
 
 def _consent(stored: StoredEvent) -> Write:
     body = stored.event.body
     values = {name: body.get(name) for name in _CONSENT_FIELDS if body.get(name) is not None}
     values["reference"] = str(values.get("reference") or stored.event.id)
-    _consent_of(body["principal"], body["purpose"], body["product"], values)
-    return _record(stored, keys.consents, (body["principal"], body["purpose"], body["product"]), values)
+    consent = _consent_of(body["principal"], body["purpose"], body["product"], values)
+    values["ms"] = epoch_ms(consent.given_at)
+    ends = [epoch_ms(end) for end in (consent.expires_at, consent.callable_until) if end is not None]
+    if ends:
+        values["until_ms"] = min(ends)
+    names = (body["principal"], _id(stored.event.id), body["purpose"], body["product"])
+    return _record(stored, keys.consents, names, values)
 
 
 def _withdrawal(stored: StoredEvent) -> Write:
     body = stored.event.body
-    values = {"at": _moment(body.get("at") or stored.event.at.isoformat()).isoformat()}
+    at = _moment(body.get("at") or stored.event.at.isoformat())
+    values = {"at": at.isoformat(), "ms": epoch_ms(at)}
     return _record(stored, keys.withdrawals, (body["principal"], body["purpose"], body["product"]), values)
 
 
@@ -125,6 +141,7 @@ def _attempt(stored: StoredEvent) -> Write | None:
 
 _WRITES: Mapping[EventKind, Callable[[StoredEvent], Write | None]] = {
     EventKind.OBJECTION: _objection,
+    EventKind.OBJECTION_WITHDRAWN: _objection_withdrawn,
     EventKind.CONSENT: _consent,
     EventKind.CONSENT_WITHDRAWN: _withdrawal,
     EventKind.RELATIONSHIP: _relationship,
@@ -132,12 +149,18 @@ _WRITES: Mapping[EventKind, Callable[[StoredEvent], Write | None]] = {
 }
 
 
+def _id(text: str) -> str:
+    if not _is_event_id(text):
+        raise ValueError(f"`{text}` is no id of an event")
+    return text
+
+
 def _record(
     stored: StoredEvent, key_of: Callable[[str], str], names: Sequence[str], values: Mapping[str, Any]
 ) -> Write:
     person = stored.event.person
     if len(person) < 2 or any(not isinstance(name, str) or not name for name in names):
-        raise ValueError("person, scope, principal, purpose or product is missing")
+        raise ValueError("person, scope, id, principal, purpose or product is missing")
     if any("|" in name for name in names[:-1]):
         raise ValueError("`|` may not stand in a name")
     value = json.dumps(values, separators=(",", ":"))
@@ -150,12 +173,13 @@ def read_objections(flat: Sequence[bytes]) -> tuple[Objection, ...]:
     Raises:
         StoreCorruptError: A record that cannot be read.
     """
-    return tuple(_readable(raw, _objection_of, name)[1] for name, raw in _pairs(flat))
+    return tuple(_readable(raw, _objection_of, scope)[1] for scope, raw in _pairs(flat))
 
 
 def read_consents(given: Sequence[bytes], withdrawn: Sequence[bytes]) -> tuple[Consent, ...]:
     """Consents from (field, record, ...), each with the withdrawal that ended it.
 
+    Of several to the same principal, for the same purpose and product, the one recorded last counts.
     A withdrawal ends the consents given before it to the same principal for the same purpose,
     when their products are equal or one of the two is `any`: a person who withdraws one product
     of a consent for all would otherwise still be called for it. Given before counts by the
@@ -167,11 +191,16 @@ def read_consents(given: Sequence[bytes], withdrawn: Sequence[bytes]) -> tuple[C
     ends = []
     for name, raw in _pairs(withdrawn):
         seq, at = _readable(raw, _withdrawn_at)
-        ends.append((_split(name, 3), seq, at))
-    consents = []
+        ends.append((tuple(_split(name, 3)), seq, at))
+    newest: dict[tuple[str, str, str], tuple[int, Consent]] = {}
     for name, raw in _pairs(given):
-        whose = _split(name, 3)
+        principal, _, purpose, product = _split(name, 4)
+        whose = principal, purpose, product
         seq, consent = _readable(raw, _consent_of, *whose)
+        if whose not in newest or newest[whose][0] < seq:
+            newest[whose] = seq, consent
+    consents = []
+    for whose, (seq, consent) in newest.items():
         later = [at for end, end_seq, at in ends if (end_seq > seq or at >= consent.given_at) and _ends(end, whose)]
         consents.append(replace(consent, revoked_at=min(later)) if later else consent)
     return tuple(consents)

@@ -15,8 +15,7 @@ end
 if tonumber(ARGV[4]) > token.expires_ms then
   return {'OK', server_ms, 'unknown', ''}
 end
-local held = redis.call('HMGET', KEYS[2], token.principal, '*')
-if held[1] or held[2] then
+if #standing(KEYS[2], token.principal, tonumber(ARGV[4])) > 0 then
   return {'OK', server_ms, 'objection', issued}
 end
 if token.shown ~= ARGV[3] then

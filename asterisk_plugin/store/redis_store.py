@@ -43,6 +43,8 @@ class RedisStore:
         identify: Tells which ledger decisions rely on (`callflow.projector.ledger_id`); asked once,
             and again while that ledger is empty. A store filled from another one is not ready then.
             None: nobody looks, unless a projector in this process did.
+        head: How far the ledger is. With it a server that was restarted or replaced is relied on only when
+            the projector has brought it that far; None where no projector runs beside.
 
     Raises:
         StartupError: The address cannot be read.
@@ -56,9 +58,10 @@ class RedisStore:
         keep_attempts_s: float,
         connections: int = 1,
         identify: Callable[[], Awaitable[str]] | None = None,
+        head: Callable[[], Awaitable[tuple[int, str]]] | None = None,
     ) -> None:
         self.client = open_client(url, timeout_s=timeout_s, connections=connections)
-        self._watch = ServerWatch(self.client)
+        self._watch = ServerWatch(self.client, head=head)
         self._identify = identify
         self.projection = Projection(url, keep_attempts_s=keep_attempts_s)
         """How the ledger gets into this store; it has connections of its own."""

@@ -25,8 +25,8 @@ class Script:
     guarded: bool
 
 
-def _script(name: str, *, after: str = "", guarded: bool = True) -> Script:
-    text = "\n".join(_read(part) for part in ("guard", after, name) if part)
+def _script(name: str, *, after: tuple[str, ...] = (), guarded: bool = True) -> Script:
+    text = "\n".join(_read(part) for part in ("guard", *after, name))
     # Redis names scripts by SHA-1; nothing here depends on its strength.
     return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), guarded)
 
@@ -36,17 +36,19 @@ def _read(name: str) -> str:
     return resources.files(__package__).joinpath(f"{name}.lua").read_text(encoding="utf-8")
 
 
-LOOK_UP = _script("look_up", after="ready")
-REDEEM = _script("redeem", after="ready")
+LOOK_UP = _script("look_up", after=("ready", "standing"))
+REDEEM = _script("redeem", after=("ready", "standing"))
 # Undoing is wanted however late it comes.
 RELEASE = _script("release", guarded=False)
-PROJECT = _script("project", after="ours")
-REMOVE = _script("remove", after="ours")
-MARK = _script("mark", after="ours")
+# And so is an objection.
+OBJECT = _script("object", after=("announce", "ready"), guarded=False)
+PROJECT = _script("project", after=("ours",))
+REMOVE = _script("remove", after=("ours",))
+MARK = _script("mark", after=("ours",))
 TAKE_OUT = _script("take_out")
 POSITION = _script("position")
 MOVE_ON = _script("move_on")
 LEASE = _script("lease")
 
-ALL = (LOOK_UP, REDEEM, RELEASE, PROJECT, REMOVE, MARK, TAKE_OUT, POSITION, MOVE_ON, LEASE)
+ALL = (LOOK_UP, REDEEM, RELEASE, OBJECT, PROJECT, REMOVE, MARK, TAKE_OUT, POSITION, MOVE_ON, LEASE)
 """Every script: a new connection makes the server know them before it is used."""

@@ -41,7 +41,7 @@ class ServerClient(StoreClient):
         super().__init__(address, timeout_s=timeout_s)
         # A script that is loaded runs late, too, when a server thaws: a release must (see scripts.py).
         prepare = [_pack(("SCRIPT", "LOAD", script.text)) for script in scripts.ALL]
-        self._lanes = [Lane(self._connect, prepare=prepare, on_link=self._linked) for _ in range(connections)]
+        self._lanes = [Lane(self.connect, prepare=prepare, on_link=self._linked) for _ in range(connections)]
         self._sentinel: Sentinel | None = None
 
     def _linked(self) -> None:
@@ -109,7 +109,8 @@ class ServerClient(StoreClient):
         except FOREIGN as exc:
             raise translated(exc) from exc
 
-    async def _connect(self) -> AbstractConnection:
+    async def connect(self) -> AbstractConnection:
+        """See StoreClient."""
         options = dict(self.address.options)
         if self.address.kind is Kind.SENTINEL:
             options["host"], options["port"] = await self._master()

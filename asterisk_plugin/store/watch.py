@@ -6,10 +6,12 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from asterisk_plugin.errors import StoreError, StoreNotReadyError
-from asterisk_plugin.store.inspection import why_unusable
+from asterisk_plugin.errors import LedgerError, StoreError, StoreNotReadyError
+from asterisk_plugin.store.inspection import projected_seq, servers, why_unusable
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from asterisk_plugin.store.client import StoreClient
 
 LOOK_AGAIN_S = 5.0
@@ -18,18 +20,32 @@ LOOK_AGAIN_S = 5.0
 MENDED_S = 0.5
 """Pause between looks at one that is not, or that could not be asked."""
 
+CATCH_UP_S = 0.25
+"""Longest wait, in one look, for the projector to bring a server up to the ledger; it looks that often itself."""
+
+_CATCH_UP_PAUSE_S = 0.01
+
 _log = logging.getLogger("ringfence.store")
 
 
 class ServerWatch:
     """Looks at a server once for each connection, and then every few seconds beside the calls.
 
+    A server that was killed, or a replica that took over, may lack the newest of what was written: an
+    objection among it would look like none. So each new server is relied on only once it is as far as
+    the ledger was when it was first seen.
+
     Args:
         client: Leads to the server.
+        head: How far the ledger is (`ports.Ledger.head`). None: nobody looks; for whoever projects by itself
+            before it asks, and where no projector runs.
     """
 
-    def __init__(self, client: StoreClient) -> None:
+    def __init__(self, client: StoreClient, *, head: Callable[[], Awaitable[tuple[int, str]]] | None = None) -> None:
         self._client = client
+        self._head = head
+        self._in_step: frozenset[str] | None = None
+        self._behind: tuple[frozenset[str], int] | None = None  # servers that are not, and the row they must reach
         self._seen = -1
         self._look_at = 0.0
         self._looking: asyncio.Task[None] | None = None
@@ -84,7 +100,7 @@ class ServerWatch:
             await self._client.everywhere("PING")  # connects, so that the look below is at that connection
         seen = self._client.connected_times
         try:
-            fault = await why_unusable(self._client)
+            fault = await why_unusable(self._client) or await self._lacking()
         except StoreError:
             # What was known stays known: a call that the server cannot answer says so itself.
             if self._seen != seen:
@@ -97,3 +113,24 @@ class ServerWatch:
             _log.warning("store: usable again")
         self._fault = fault
         self._look_at = loop.time() + (MENDED_S if fault else LOOK_AGAIN_S)
+
+    async def _lacking(self) -> str:
+        """Why the server may lack rows of the ledger, empty when it does not."""
+        if self._head is None:
+            return ""
+        now = await servers(self._client)
+        if now == self._in_step:
+            return ""
+        try:
+            if self._behind is None or self._behind[0] != now:
+                self._behind = now, (await self._head())[0]
+        except LedgerError as exc:
+            return f"whether the store has the ledger's newest rows cannot be told: {exc}"
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + CATCH_UP_S
+        while await projected_seq(self._client) < self._behind[1]:
+            if loop.time() >= give_up_at:
+                return "the store was restarted or replaced, and is not yet brought up to the ledger"
+            await asyncio.sleep(_CATCH_UP_PAUSE_S)
+        self._in_step, self._behind = now, None
+        return ""

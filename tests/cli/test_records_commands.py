@@ -81,7 +81,7 @@ def test_an_objection_without_a_store_is_recorded_and_says_when_it_counts(desk: 
     (objection,) = desk.history(ANNE)
     assert objection["sealed"] == {"number": ANNE, "wording": "never again"}
     assert objection["body"] == {
-        "scope": "*", "channel": "cli", "by": "kim", "reference": said.out.split()[0],
+        "scope": "*", "channel": "cli", "by": "kim", "reference": said.out.split()[0], "certainty": "stated",
     }  # fmt: skip
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 INSTALLED = {
     "ringfence-agents.conf",
     "ringfence-dial.conf",
+    "ringfence-features.conf.sample",
+    "ringfence-objection.conf",
     "ringfence-outcome.conf",
     "ringfence-trunk.conf",
     "ringfence-site.conf.sample",
@@ -26,7 +28,7 @@ INSTALLED = {
 def test_the_shipped_files_are_checked_when_none_are_named() -> None:
     """Exit 0 and a count."""
     result = CliRunner().invoke(dialplan_app, ["check"])
-    assert (result.exit_code, result.stdout) == (0, "5 file(s), 0 problem(s)\n")
+    assert (result.exit_code, result.stdout) == (0, "6 file(s), 0 problem(s)\n")
 
 
 def test_a_bad_file_is_named_with_its_line_and_exit_code_2(tmp_path: Path) -> None:

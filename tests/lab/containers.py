@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.lab.instance import TEMPLATES, fill_templates
 from tests.lab.lab import CARRIER_HOST, DIALPLAN, PBX_HOST
+from tests.lab.sound_folders import SHIPPED
 
 MODULES = "/usr/lib/x86_64-linux-gnu/asterisk/modules"
 DATA = "/usr/share/asterisk"
@@ -58,7 +59,9 @@ def write(folder: Path) -> None:
             (here / part).mkdir(parents=True, exist_ok=True)
         dialplan = (DIALPLAN,) if name == "pbx" else ()
         values = {**SHARED, **own, "DIR": str(here), "ETC": str(here / "etc")}
+        values["TRANSMIT_SILENCE"] = "yes" if name == "carrier" else "no"
         fill_templates((TEMPLATES / "both", *dialplan, TEMPLATES / name), here / "etc", values)
+    shutil.copytree(SHIPPED, folder / "sounds", dirs_exist_ok=True)
     config = folder / "ringfence"
     shutil.copytree(SITE, config, dirs_exist_ok=True)
     (config / "ringfence.toml").write_text(SERVICE)

@@ -9,12 +9,12 @@ import socket
 import tempfile
 import time
 import uuid
-import wave
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.lab.manager import Manager, ManagerFailed, Message
 from tests.lab.ports import die_with_parent, end_process, free_rtp_ports, free_tcp_port, free_udp_port
+from tests.lab.sound_folders import link_data, link_prompts, write_silence
 from tests.lab.wire_record import MARKER, Invite, SipMessage, invites_in, read_capture
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _MARKER_HOST = "127.0.0.4"
 
 
 def fill_templates(folders: Sequence[Path], target: Path, values: Mapping[str, str]) -> None:
-    """Write every `*.conf` of some folders into one, later folders winning.
+    """Write every `*.conf` (and `*.conf.sample`) of some folders into one, later folders winning.
 
     Args:
         folders: Where the templates are.
@@ -37,7 +37,7 @@ def fill_templates(folders: Sequence[Path], target: Path, values: Mapping[str, s
         values: What stands for each `@NAME@`.
     """
     for folder in folders:
-        for file in sorted(folder.glob("*.conf")):
+        for file in sorted(folder.glob("*.conf*")):
             text = file.read_text()
             for key, value in values.items():
                 text = text.replace(f"@{key}@", value)
@@ -74,6 +74,7 @@ class Asterisk:
         self._sip: list[SipMessage] = []
         self._sip_lock = asyncio.Lock()
         self._captures = 0
+        self.rtp_ports = (0, 0)
 
     @property
     def etc(self) -> Path:
@@ -103,7 +104,7 @@ class Asterisk:
         """
         for name in ("etc", "agi", "lib", "spool", "run", "log", "sounds"):
             (self.folder / name).mkdir(exist_ok=True)
-        first, last = free_rtp_ports()
+        first, last = self.rtp_ports = free_rtp_ports()
         own = {
             "DIR": str(self.folder),
             "ETC": str(self.etc),
@@ -115,10 +116,13 @@ class Asterisk:
             "SECRET": _SECRET,
             "RTP_FIRST": str(first),
             "RTP_LAST": str(last),
+            # Networks send continuous audio, PBXs do not.
+            "TRANSMIT_SILENCE": "yes" if self.name == "carrier" else "no",
         }
         fill_templates((TEMPLATES / "both", *self._dialplan, TEMPLATES / self.name), self.etc, {**own, **values})
-        _link_data(self.program.data, self.folder / "data")
-        _write_silence(self.folder / "sounds" / "silence.wav")
+        link_data(self.program.data, self.folder / "data")
+        link_prompts(self.folder / "data" / "sounds")
+        write_silence(self.folder / "sounds" / "silence.wav")
 
     async def start(self) -> None:
         """Start it and wait until it is fully booted and its SIP traffic is recorded.
@@ -202,6 +206,14 @@ class Asterisk:
         (self.etc / "lab-extra.conf").write_text(text)
         await self.cli("dialplan reload")
 
+    def add_sound(self, name: str, audio: bytes, language: str = "en") -> bytes:
+        """Put an a-law sound, `folder/name`, among the others of a language; returns it."""
+        file = self.folder / "data" / "sounds" / language / f"{name}.alaw"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.unlink(missing_ok=True)  # it may be a link to what is shipped
+        file.write_bytes(audio)
+        return audio
+
     def log_tail(self, lines: int = 60) -> str:
         """The last lines of its log and console."""
         parts = []
@@ -254,25 +266,3 @@ def _send_marker(host: str, port: int) -> None:
             (host, port),
         )
         sock.recv(4096)
-
-
-def _link_data(data: Path, folder: Path) -> None:
-    """Make a data folder like the program's, with its English sounds where Asterisk looks for them.
-
-    Unpacked packages lack the link that their installation would have made.
-    """
-    (folder / "sounds").mkdir(parents=True, exist_ok=True)
-    for entry in data.iterdir():
-        if entry.name != "sounds":
-            (folder / entry.name).symlink_to(entry)
-    english = next((e for name in ("en", "en_US_f_Allison") if (e := data / "sounds" / name).is_dir()), None)
-    if english is not None:
-        (folder / "sounds" / "en").symlink_to(english)
-
-
-def _write_silence(file: Path) -> None:
-    with wave.open(str(file), "wb") as sound:
-        sound.setnchannels(1)
-        sound.setsampwidth(2)
-        sound.setframerate(8000)
-        sound.writeframes(bytes(16000))

@@ -23,10 +23,12 @@ from tests.lab.manager import ManagerFailed
 from tests.lab.ports import free_tcp_port
 from tests.lab.provision import find_asterisk
 from tests.lab.softphone import Softphone
+from tests.lab.subscribers import Subscribers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from tests.lab.heard import Heard
     from tests.lab.wire_record import Invite
 
 __all__ = ["Attempt", "Lab", "RunningAttempt"]
@@ -51,6 +53,7 @@ class Lab:
         self.pbx = pbx
         self.carrier = carrier
         self.fastagi = fastagi
+        self.people = Subscribers(carrier)
         self._ids = itertools.count(1)
         self._phones: list[Softphone] = []
         self._endpoints: set[tuple[str, str]] = set()
@@ -97,6 +100,7 @@ class Lab:
         for phone in self._phones:
             with contextlib.suppress(TimeoutError):  # a PBX that is gone answers no BYE
                 await phone.close()
+        self.people.stop_listening()
         await asyncio.gather(self.pbx.stop(), self.carrier.stop())
         if not keep_files:
             self.pbx.remove()
@@ -115,7 +119,15 @@ class Lab:
         found = await self.carrier.invites()
         return [invite for invite in found if number in ("", invite.number) and invite.at_s >= since_s]
 
-    async def subscriber(self, number: str, does: str = "answer", *, ring_s: float = 0.5, talk_s: float = 0.2) -> None:
+    async def subscriber(
+        self,
+        number: str,
+        does: str = "answer",
+        *,
+        ring_s: float = 0.5,
+        talk_s: float = 0.2,
+        keys: Iterable[tuple[float, str]] = (),
+    ) -> None:
         """Say what the person at `number` does when called.
 
         Args:
@@ -124,9 +136,33 @@ class Lab:
                 ever) or `unknown` (no such number).
             ring_s: Seconds of ringing, which begins 0.3 s after the INVITE.
             talk_s: Seconds until an answered call is ended by the person.
+            keys: What the person presses, each with the seconds since the answer or the keys before it:
+                `[(2.0, "3"), (1.0, "0301234#")]`. `people.press` presses at once.
         """
-        fields = {"Family": "subscriber", "Key": number, "Val": f"{does}-{ring_s}-{talk_s}"}
-        await self.carrier.ami("DBPut", fields)
+        await self.people.does(number, does, ring_s=ring_s, talk_s=talk_s, keys=keys)
+
+    async def heard(self, number: str, *, since_s: float = 0) -> Heard:
+        """What the person at this number heard in the last call, of those since a moment; `listen` comes first.
+
+        Raises:
+            LookupError: There was no call.
+        """
+        calls = await self.people.heard(number, since_s)
+        if not calls:
+            raise LookupError(f"{number} was in no call")
+        return calls[-1]
+
+    async def until_heard(
+        self, number: str, sound: Path | bytes, *, timeout_s: float = 15, since_s: float = 0
+    ) -> Heard:
+        """Wait until that person has heard a whole sound.
+
+        Raises:
+            TimeoutError: The sound did not come.
+        """
+        return await self.people.until(
+            number, lambda heard: heard.contains(sound), timeout_s=timeout_s, since_s=since_s
+        )
 
     async def begin(
         self,
@@ -195,10 +231,13 @@ class Lab:
 
     async def clear(self) -> None:
         """Hang up every channel of the PBX and wait until none is left."""
-        for channel in await self.pbx.channels():
-            with contextlib.suppress(ManagerFailed):  # gone by itself meanwhile
-                await self.pbx.ami("Hangup", {"Channel": channel})
-        await self.pbx.until_idle()
+        async with asyncio.timeout(10):
+            # Again and again: who is left when one side hangs up goes on to the objection line.
+            while channels := await self.pbx.channels():
+                for channel in channels:
+                    with contextlib.suppress(ManagerFailed):  # gone by itself meanwhile
+                        await self.pbx.ami("Hangup", {"Channel": channel})
+                await asyncio.sleep(0.02)
 
     async def phone(self, campaign: str, *, agent: str = "agent1") -> Softphone:
         """An agent's telephone; its endpoint belongs to that campaign."""

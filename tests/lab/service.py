@@ -93,12 +93,30 @@ class ServiceProcess:
         """Process id, 0 when it does not run."""
         return self._process.pid if self._process is not None and self._process.returncode is None else 0
 
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended; None while it runs, or before it was started."""
+        return self._process.returncode if self._process is not None else None
+
     async def start(self) -> None:
         """Start it and wait until `/readyz` says yes.
 
         Raises:
             ServiceFailed: It ended, or was not ready in time.
         """
+        await self.launch()
+        assert self._process is not None
+        deadline_s = time.monotonic() + _READY_S
+        while (await self.ready())[0] != 200:
+            if self._process.returncode is not None:
+                raise ServiceFailed(f"the service ended with {self._process.returncode}:\n{self.log_tail()}")
+            if time.monotonic() > deadline_s:
+                await self.stop()
+                raise ServiceFailed(f"the service was not ready in {_READY_S} s:\n{self.log_tail()}")
+            await asyncio.sleep(0.02)  # a port that begins to listen is no event
+
+    async def launch(self) -> None:
+        """Start it and wait for nothing."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 str(_BIN / "ringfence"),
@@ -109,14 +127,6 @@ class ServiceProcess:
                 stderr=log,
                 preexec_fn=die_with_parent(),
             )
-        deadline_s = time.monotonic() + _READY_S
-        while (await self.ready())[0] != 200:
-            if self._process.returncode is not None:
-                raise ServiceFailed(f"the service ended with {self._process.returncode}:\n{self.log_tail()}")
-            if time.monotonic() > deadline_s:
-                await self.stop()
-                raise ServiceFailed(f"the service was not ready in {_READY_S} s:\n{self.log_tail()}")
-            await asyncio.sleep(0.02)  # a port that begins to listen is no event
 
     async def stop(self, *, patience_s: float = 10) -> int:
         """SIGTERM, after `patience_s` SIGKILL; returns the exit code.

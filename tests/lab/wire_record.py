@@ -146,10 +146,19 @@ def read_capture(data: bytes) -> list[SipMessage]:
 
 def invites_in(messages: Iterable[SipMessage]) -> list[Invite]:
     """The calls that came in, in order; repeated datagrams and re-INVITEs are no new calls."""
+    return _invites(messages, received=True)
+
+
+def invites_out(messages: Iterable[SipMessage]) -> list[Invite]:
+    """The calls that went out, as `invites_in`."""
+    return _invites(messages, received=False)
+
+
+def _invites(messages: Iterable[SipMessage], *, received: bool) -> list[Invite]:
     calls: dict[str, Invite] = {}
     for message in messages:
         call_id = message.header("Call-ID")
-        arrived = message.method == "INVITE" and message.received
+        arrived = message.method == "INVITE" and message.received is received
         if arrived and call_id not in calls and ";tag=" not in message.header("To"):
             calls[call_id] = _begin(message, call_id)
         if call_id in calls:

@@ -42,6 +42,13 @@ def make_event(
     )
 
 
+def make_objection(number: str = "+31201234567", *, event_id: str = "", wording: str = "[1]") -> Event:
+    """An objection with a fresh id."""
+    body = {"scope": "acme", "channel": "ivr", "reference": "1234567", "by": ""}
+    sealed = {"number": number, "wording": wording}
+    return make_event(EventKind.OBJECTION, event_id=event_id, body=body, sealed=sealed)
+
+
 def tamper(url: str, *statements: str, **values: object) -> None:
     """Do to a ledger what only somebody with access to the database can."""
     engine = sa.create_engine(url)

@@ -54,10 +54,19 @@ class Dialplan:
     Args:
         values: What `GET FULL VARIABLE` says of an expression.
         replies: Replies to give instead of carrying commands out, first one first.
+        presses: What the person does during each command that hears keys: a key, nothing (empty), or
+            `hang up`; after the last nothing.
+        sounds: The sounds there are.
+        has_read: There is an application `Read`.
     """
 
     values: dict[str, str] = field(default_factory=dict)
     replies: list[bytes] = field(default_factory=list)
+    presses: list[str] = field(default_factory=list)
+    sounds: frozenset[str] = frozenset({"ringfence/a", "ringfence/b", "ringfence/c"})
+    has_read: bool = True
+    is_dead: bool = False
+    played: list[str] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
     commands: list[str] = field(default_factory=list)
 
@@ -66,7 +75,18 @@ class Dialplan:
         self.commands.append(line)
         if self.replies:
             return self.replies.pop(0)
-        match parse_args(line):
+        words = parse_args(line)
+        if self.is_dead and words[0] in ("STREAM", "WAIT", "ANSWER"):
+            return b"511 Command Not Permitted on a dead channel or intercept routine\n"
+        match words:
+            case ["ANSWER"]:
+                return b"200 result=0\n"
+            case ["STREAM", "FILE", sound, keys, from_sample]:
+                return self._stream(sound, keys, int(from_sample))
+            case ["WAIT", "FOR", "DIGIT", _]:
+                return f"200 result={self._press('0123456789*#')}\n".encode()
+            case ["EXEC", "Read", arguments]:
+                return self._read(*arguments.split(","))
             case ["SET", "VARIABLE", name, value]:
                 self.variables[name] = value
                 return b"200 result=1\n"
@@ -76,6 +96,35 @@ class Dialplan:
             case ["GET", "FULL", "VARIABLE", expression]:
                 return f"200 result=1 ({self.values.get(expression, '')})\n".encode()
         return b"510 Invalid or unknown command\n"
+
+    def _stream(self, sound: str, keys: str, from_sample: int) -> bytes:
+        if sound not in self.sounds:
+            return f"200 result=-1 endpos={from_sample}\n".encode()
+        if from_sample:
+            return b"200 result=0 endpos=800\n"
+        self.played.append(sound)
+        return f"200 result={self._press(keys)} endpos=800\n".encode()
+
+    def _press(self, keys: str) -> int:
+        """What a playing command replies."""
+        pressed = self.presses.pop(0) if self.presses else ""
+        if pressed == "hang up":
+            self.is_dead = True
+            return -1
+        return ord(pressed) if pressed and pressed in keys else 0
+
+    def _read(self, variable: str, sounds: str, most: str, options: str, tries: str, wait_s: str) -> bytes:
+        if not self.has_read:
+            return b"200 result=-2\n"
+        assert (most, options, tries) == ("1", "", "1")
+        assert float(wait_s) > 0
+        names = sounds.split("&")
+        self.played += [sound for sound in names if sound in self.sounds]
+        pressed = self._press("0123456789*#")
+        key = chr(pressed) if pressed > 0 else ""
+        status = "HANGUP" if pressed < 0 else "OK" if key else "TIMEOUT" if names[-1] in self.sounds else "ERROR"
+        self.values["${READSTATUS}|${" + variable + "}"] = f"{status}|{key.replace('#', '')}"
+        return b"200 result=0\n"
 
 
 class AsteriskPeer:

@@ -22,48 +22,13 @@ from asterisk_plugin.errors import (
     ReplyTimeoutError,
 )
 from tests.rim.agi_peer import Dialplan, request
+from tests.rim.agi_pipes import Pipes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 VERDICT = {"RINGFENCE_NUMBER": "+31201234567", "RINGFENCE_REASON": "", "RINGFENCE_DECISION": "ALLOW"}
 HEADER = request(None, "attempt", "0201234567", "winter", request="ringfence-agi")
-
-
-class Pipes:
-    """Asterisk at the other end of a process AGI's stdin and stdout."""
-
-    def __init__(self, dialplan: Dialplan) -> None:
-        self.dialplan = dialplan
-        self.read_fd, self._to_process = os.pipe()
-        self._from_process, self.write_fd = os.pipe()
-        self._thread = threading.Thread(target=self._answer)
-        self._thread.start()
-
-    def say(self, data: bytes) -> None:
-        """Send something unasked."""
-        os.write(self._to_process, data)
-
-    def hang_up(self) -> None:
-        """Close Asterisk's side of stdin."""
-        os.close(self._to_process)
-        self._to_process = -1
-
-    def close(self) -> None:
-        """End both sides."""
-        os.close(self.write_fd)
-        self._thread.join()
-        for descriptor in (self.read_fd, self._to_process, self._from_process):
-            if descriptor >= 0:
-                os.close(descriptor)
-
-    def _answer(self) -> None:
-        rest = b""
-        while data := os.read(self._from_process, 65536):
-            *lines, rest = (rest + data).split(b"\n")
-            for line in lines:
-                if reply := self.dialplan.reply(line.decode()):
-                    os.write(self._to_process, reply)
 
 
 @pytest.fixture

@@ -52,6 +52,23 @@ async def test_several_commands_are_sent_one_by_one(start):
     assert not peer.stalled
 
 
+async def test_the_end_of_our_stream_follows_the_last_command_at_once(start):
+    """Asterisk goes on when it has done what was asked; its reply is still read."""
+
+    async def script(channel: Channel) -> None:
+        await channel.set_variables({"A": "two words", "B": "2"}, last=True)
+
+    running = await start({"last": script})
+    reader, writer = await connect(running.port)
+    writer.write(request("last"))
+    assert b'"A"' in await reader.readline()
+    writer.write(b"200 result=1\n")
+    assert b"MSet" in await reader.read()  # to the end of the stream, before we reply
+    writer.write(b"200 result=0\n")
+    await running.counted("done")
+    await end(writer)
+
+
 async def test_an_expression_is_evaluated_by_asterisk(start):
     """The value comes back as it is, brackets and all."""
     got: list[str] = []

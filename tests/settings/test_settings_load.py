@@ -9,7 +9,15 @@ import pytest
 from settings_site import CAMPAIGNS, load_from, problems_of, write
 
 from asterisk_plugin.core.number import LineType
-from asterisk_plugin.core.site import CallerIdFrom, ClosedDay, DialMode, Purpose
+from asterisk_plugin.core.site import (
+    CallerIdFrom,
+    ClosedDay,
+    DialMode,
+    LineMode,
+    LineSettings,
+    OtherNumber,
+    Purpose,
+)
 from asterisk_plugin.errors import ConfigError
 from asterisk_plugin.settings.files import shipped
 from asterisk_plugin.settings.load import load
@@ -198,3 +206,39 @@ def test_the_version_changes_with_what_a_decision_depends_on(tmp_path):
     assert load_from(write(tmp_path, service=ASTERISK)).site.version == version
     assert load_from(write(tmp_path, service="[gate]\nlast_dial_s = 61")).site.version != version
     assert load_from(write(tmp_path, campaigns=CAMPAIGNS + "ring_s = 20")).site.version != version
+
+
+def test_the_objection_line_is_read(tmp_path):
+    """The number to call in E.164, the campaign's own mode, and defaults for what is not given."""
+    line = (
+        '\nhome_country = "DE"\nobjection_line = { other_number = "review", call_back = "030 23125 011", tries = 2 }\n'
+    )
+    text = CAMPAIGNS.replace('home_country = "DE"\n', line, 1) + 'objection_line = "offered"\n'
+    site = load_from(write(tmp_path, campaigns=text)).site
+    assert site.objection_line == LineSettings(OtherNumber.REVIEW, "+493023125011", 6.0, 2)
+    assert site.campaigns["linde-de"].objection_line is LineMode.OFFERED
+    plain = load_from(write(tmp_path)).site
+    assert plain.objection_line == LineSettings()
+    assert plain.campaigns["linde-de"].objection_line is LineMode.ALWAYS
+
+
+def test_tokens_of_the_api_survive_being_written_out(tmp_path):
+    """Other processes of the site read what is in force; a section's tables come behind its own keys."""
+    digests = ("a" * 64, "b" * 64)
+    tables = "".join(f'[[http.token]]\nname = "t{d[0]}"\nsha256 = "{d}"\nmay = ["read"]\n' for d in digests)
+    (tmp_path / "ringfence.toml").write_text(f"[http]\nport = 0\n{tables}[agi]\nport = 0\n")
+    first = load(tmp_path, environment={})
+    (tmp_path / "ringfence.toml").write_text(first.active_texts["ringfence.toml"])
+    assert [entry.sha256 for entry in first.service.http.token] == list(digests)
+    assert load(tmp_path, environment={}).service == first.service
+
+
+@pytest.mark.parametrize("wrong", ['sha256 = "abc"', 'name = "a b"', 'may = ["everything"]', "secret = 1"])
+def test_a_token_that_cannot_be_meant_is_refused(tmp_path, wrong):
+    """With its place in the file."""
+    table = {"name": '"crm"', "sha256": f'"{"a" * 64}"'}
+    key, _, value = wrong.partition(" = ")
+    lines = "\n".join(f"{name} = {text}" for name, text in (table | {key: value}).items())
+    (tmp_path / "ringfence.toml").write_text(f"[[http.token]]\n{lines}\n")
+    with pytest.raises(ConfigError, match=rf"http\.token\[0\]\.{key}"):
+        load(tmp_path, environment={})

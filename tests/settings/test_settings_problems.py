@@ -8,6 +8,8 @@ from settings_site import CAMPAIGNS, problems_of, write
 from asterisk_plugin.errors import ConfigError
 from asterisk_plugin.settings.load import load
 
+LINE = 'home_country = "DE"\nobjection_line.'
+
 
 def test_a_configuration_in_order_has_no_problems(tmp_path):
     """The ground the other tests stand on."""
@@ -65,6 +67,20 @@ def test_a_mistake_in_the_service_is_explained(tmp_path, text, key, found, allow
         ('"030 23125 011"', '"030"', "caller_id[0].number", "030", "must be a number that can be dialled"),
         ('"030 23125 011"', '"112"', "caller_id[0].number", "112", "called back"),
         ('assigned_to = "linde"', 'assigned_to = "lind"', "caller_id[0].assigned_to", "lind", "did you mean `linde`?"),
+        (
+            'purpose = "sales"',
+            'purpose = "sales"\nobjection_line = "offerd"',
+            "campaign[0].objection_line",
+            "offerd",
+            "did",
+        ),
+        ('home_country = "DE"', LINE + 'call_back = "030"', "objection_line.call_back", "030", "number that can be"),
+        ('home_country = "DE"', LINE + 'call_back = "112"', "objection_line.call_back", "112", "from everywhere"),
+        ('home_country = "DE"', LINE + "call_back = 30", "objection_line.call_back", "30", "text in quotes"),
+        ('home_country = "DE"', LINE + 'other_number = "x"', "objection_line.other_number", "x", "`review`"),
+        ('home_country = "DE"', LINE + "timeout_s = 1", "objection_line.timeout_s", "1", "from 2 to 30"),
+        ('home_country = "DE"', LINE + "tries = 0", "objection_line.tries", "0", "from 1 to 9"),
+        ('home_country = "DE"', LINE + "try = 1", "objection_line.try", "unknown", "`timeout_s` or `tries`"),
         ('["centre"]', '["center"]', "caller_id[0].right_of_use[0]", "center", "did you mean `centre`?"),
         ('"+49 30 23125 011"]', '"+49 30 23125 012"]', "campaign[0].caller_ids[0]", "012", "did you mean"),
     ],

@@ -8,17 +8,33 @@ import pytest
 
 from asterisk_plugin.settings.explain import check_shape
 from asterisk_plugin.settings.files import ConfigFile, read_config_file, shipped
-from asterisk_plugin.settings.service import AsteriskSettings, RingfenceFile
-from asterisk_plugin.settings.site import CallerIdEntry, CampaignEntry, CampaignsFile, PrincipalEntry
+from asterisk_plugin.settings.service import AsteriskSettings, RingfenceFile, TokenSettings
+from asterisk_plugin.settings.site import (
+    CallerIdEntry,
+    CampaignEntry,
+    CampaignsFile,
+    ObjectionLineEntry,
+    PrincipalEntry,
+)
 
 TEXT = shipped("config", "ringfence.toml").read_text()
 SECTIONS = {name: field.annotation for name, field in RingfenceFile.model_fields.items() if name != "asterisk"}
 
 
+TABLES = {"token"}
+"""Settings that are tables of their own, commented out in the shipped file."""
+
+
+def example_of(header: str) -> str:
+    """A commented-out table, made real."""
+    _, _, example = TEXT.partition(f"# {header}")
+    example = example.partition("\n\n")[0]
+    return "\n".join(line.removeprefix("# ") for line in (f"# {header}" + example).splitlines())
+
+
 def asterisk_example() -> str:
-    """The commented-out table, made real."""
-    _, _, example = TEXT.partition("# [[asterisk]]")
-    return "\n".join(line.removeprefix("# ") for line in ("# [[asterisk]]" + example).splitlines())
+    """The table of an Asterisk."""
+    return example_of("[[asterisk]]")
 
 
 def test_the_shipped_settings_are_the_defaults():
@@ -33,7 +49,8 @@ def test_the_shipped_settings_are_the_defaults():
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_setting_is_there_in_the_models_order(section):
     """None is missing and none is left over."""
-    assert list(tomllib.loads(TEXT)[section]) == list(SECTIONS[section].model_fields)
+    expected = [name for name in SECTIONS[section].model_fields if name not in TABLES]
+    assert list(tomllib.loads(TEXT)[section]) == expected
 
 
 def test_every_setting_of_an_asterisk_is_there():
@@ -45,17 +62,27 @@ def test_every_setting_of_an_asterisk_is_there():
     assert {name: example[name] for name in defaults} == defaults
 
 
+def test_every_setting_of_a_token_is_there():
+    """Its example can be used as it stands."""
+    (example,) = tomllib.loads(example_of("[[http.token]]"))["http"]["token"]
+    assert list(example) == list(TokenSettings.model_fields)
+    assert TokenSettings.model_validate({**example, "may": tuple(example["may"])}).may == ("enter", "transfer")
+
+
 @pytest.mark.parametrize(
     ("text", "header", "model"),
     [
         *((TEXT, f"[{name}]", model) for name, model in SECTIONS.items()),
         (asterisk_example(), "[[asterisk]]", AsteriskSettings),
+        (example_of("[[http.token]]"), "[[http.token]]", TokenSettings),
     ],
 )
 def test_the_line_above_each_setting_is_its_description(text, header, model):
     """Comment and model cannot drift apart."""
     lines = text[text.index(header) :].splitlines()
     for name, field in model.model_fields.items():
+        if name in TABLES:
+            continue
         place = next(place for place, line in enumerate(lines) if line.startswith(f"{name} = "))
         assert field.description, f"{name} has no description"
         assert lines[place - 1].startswith(f"# {field.description}")
@@ -74,6 +101,15 @@ def test_the_shipped_campaigns_show_every_choice_by_name(model, table):
 
 def test_the_models_of_the_campaigns_are_described():
     """Their descriptions are what a missing key is explained with."""
-    for field in (CampaignsFile, PrincipalEntry, CallerIdEntry, CampaignEntry):
+    for field in (CampaignsFile, PrincipalEntry, CallerIdEntry, CampaignEntry, ObjectionLineEntry):
         for name, value in field.model_fields.items():
-            assert value.description or name in ("call_centre", "principal", "caller_id", "campaign", "closed_day")
+            tables = ("call_centre", "principal", "caller_id", "campaign", "closed_day", "objection_line")
+            assert value.description or name in tables
+
+
+def test_the_shipped_objection_line_is_the_default():
+    """Deleting its table changes nothing, and every setting of it stands there."""
+    text = shipped("config", "campaigns.toml").read_text()
+    table = tomllib.loads(text)["objection_line"]
+    assert ObjectionLineEntry.model_validate(table) == ObjectionLineEntry()
+    assert all(f"\n{name} = " in text or f"\n# {name} = " in text for name in ObjectionLineEntry.model_fields)

@@ -18,6 +18,7 @@ from asterisk_plugin.core.facts import AttemptLimit, LimitScope
 from asterisk_plugin.core.person import person_tag
 from asterisk_plugin.errors import LedgerUnavailableError
 from asterisk_plugin.ports import Event, EventKind, LookUp, StoredEvent
+from asterisk_plugin.store import keys
 from asterisk_plugin.store.embedded_setup import server_binary
 from asterisk_plugin.store.opening import open_client
 
@@ -107,6 +108,12 @@ async def ask(url: str, *command: Any) -> Any:
         await client.close()
 
 
+async def scopes_held(url: str, person: str = PERSON) -> list[str]:
+    """Scopes of the objections that the store holds of a person, withdrawn ones too, in order."""
+    names = await ask(url, "HKEYS", keys.objections(person))
+    return [name.decode().partition("|")[0] for name in names]
+
+
 async def until(holds: Callable[[], Awaitable[bool]], *, limit_s: float = 5) -> None:
     """Wait for what another task or process brings about."""
     async with asyncio.timeout(limit_s):
@@ -143,12 +150,17 @@ def event(kind: EventKind, body: dict[str, Any], *, person: str = PERSON, at: dt
     return Event(event_id, kind, at, person, body)
 
 
-def objection(scope: str = "acme", *, person: str = PERSON, reference: str = "R1") -> Event:
+def objection(scope: str = "acme", *, person: str = PERSON, reference: str = "R1", at: dt.datetime = NOW) -> Event:
     body = {"scope": scope, "channel": "cli", "reference": reference, "by": "x"}
-    return event(EventKind.OBJECTION, body, person=person)
+    return event(EventKind.OBJECTION, body, person=person, at=at)
 
 
-def consent(principal: str = "acme", *, product: str = "energy", **more: Any) -> Event:
+def objection_withdrawn(objection: Event, consent: Event, *, at: dt.datetime = NOW) -> Event:
+    body = {"scope": objection.body["scope"], "objection": objection.id, "consent": consent.id, "by": "x"}
+    return event(EventKind.OBJECTION_WITHDRAWN, body, person=objection.person, at=at)
+
+
+def consent(principal: str = "acme", *, product: str = "energy", person: str = PERSON, **more: Any) -> Event:
     body = {
         "principal": principal,
         "purpose": "sales",
@@ -163,7 +175,7 @@ def consent(principal: str = "acme", *, product: str = "energy", **more: Any) ->
         "by": "",
         **more,
     }
-    return event(EventKind.CONSENT, body)
+    return event(EventKind.CONSENT, body, person=person)
 
 
 def withdrawal(principal: str = "acme", *, product: str = "energy", at: dt.datetime = NOW) -> Event:

@@ -21,6 +21,7 @@ from store_lab import (
     numbered,
     objection,
     query,
+    scopes_held,
     until,
 )
 
@@ -115,7 +116,7 @@ async def test_a_store_of_another_ledger_is_built_anew_when_nobody_uses_it(url, 
         await Projector(first, projection, quiet_s=0).catch_up()
         await _quiet_for(url, FOREIGN_QUIET_S)
         await Projector(then, projection).catch_up()
-        assert await ask(url, "HKEYS", keys.objections(PERSON)) == [b"new%d" % n for n in range(rows)]
+        assert await scopes_held(url) == [f"new{n}" for n in range(rows)]
         state = await projection.state()
         assert (state.complete, state.ledger_id) == (True, then.rows[0].hash)
 
@@ -136,7 +137,7 @@ async def test_a_store_that_another_ledger_keeps_in_step_is_left_alone(url, ledg
     assert any("filled from another ledger" in record.message for record in caplog.records)
     assert not intruder.ready
     await projector.catch_up()
-    assert await ask(url, "HKEYS", keys.objections(PERSON)) == [b"acme"]
+    assert await scopes_held(url) == ["acme"]
 
 
 async def test_a_projector_that_has_nothing_to_write_still_shows_that_it_is_there(url, ledger, projector, projection):
@@ -233,7 +234,7 @@ async def test_whoever_is_no_service_leaves_what_is_not_its_ledgers(url, ledger,
     await Projector(ledger, second).catch_up(may_rebuild=False)
     await ledger.append([objection("c")])
     await Projector(ledger, second).catch_up(may_rebuild=False)
-    assert len(await ask(url, "HKEYS", keys.objections(PERSON))) == 3
+    assert len(await scopes_held(url)) == 3
     await _quiet_for(url, FOREIGN_QUIET_S * 2)
     for stranger in (other, MemoryLedger(rows=ledger.rows[:2])):
         with pytest.raises(StoreNotReadyError, match="left alone"):
@@ -241,10 +242,10 @@ async def test_whoever_is_no_service_leaves_what_is_not_its_ledgers(url, ledger,
     await ask(url, "DEL", keys.ready("7f"))
     with pytest.raises(StoreNotReadyError, match="ahead"):
         await Projector(MemoryLedger(rows=ledger.rows[:2]), second, quiet_s=0).catch_up(may_rebuild=False)
-    assert len(await ask(url, "HKEYS", keys.objections(PERSON))) == 3
+    assert len(await scopes_held(url)) == 3
     await ask(url, "FLUSHALL")
     await Projector(ledger, second).catch_up(may_rebuild=False)
-    assert len(await ask(url, "HKEYS", keys.objections(PERSON))) == 3
+    assert len(await scopes_held(url)) == 3
 
 
 async def test_the_first_row_of_an_empty_ledger_is_not_mistaken_for_another_ledger(url, store, ledger, second):

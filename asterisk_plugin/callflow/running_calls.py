@@ -1,0 +1,291 @@
+"""Calls that run when a person objects: one that rings is hung up, one in conversation is told to its agent.
+
+Which calls run is learnt from the same AMI events as the watchdog's. Between the gate's last look (the trunk
+script's PASS) and DialBegin there is no leg to be seen yet, so an objection is remembered for some seconds
+and every leg that begins to dial meanwhile is held against it. An objection that was not heard, because the
+store or the Asterisk could not be reached just then, is found by asking the store about every leg as soon as
+both are back (`recheck`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from asterisk_plugin.callflow.running_legs import RunningLeg, e164_of, messages_to
+from asterisk_plugin.callflow.trunk_legs import (
+    READ_TIMEOUT_S,
+    UP,
+    Manager,
+    dialled_number,
+    read_number,
+    trunk_of,
+    we_dialled,
+)
+from asterisk_plugin.core.channels import without_number
+from asterisk_plugin.core.site import EVERYONE
+from asterisk_plugin.errors import ActionRefusedError, ManagerError, RingfenceError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+
+    from asterisk_plugin.core.objected import Objected
+
+    Fields = Mapping[str, str]
+
+CALL_REJECTED = "21"  # Q.850
+REMEMBERED_S = 30.0
+HANGUP_TIMEOUT_S = 2.0
+RESYNC_TIMEOUT_S = 5.0
+_MOST_HALVES = 3  # Local channels between a leg and its agent
+
+_log = logging.getLogger("ringfence.objections")
+
+
+class RunningCalls:
+    """The running calls of one Asterisk.
+
+    Args:
+        name: The Asterisk's name in the settings.
+        trunks: Channel prefixes of its trunks.
+        tag: Person tag of an E.164 number.
+        principal_of: Principal id of a campaign id, empty when it is not known.
+        holds: Tells whether an objection of a person (tag) against a principal stands in the store.
+        on_event: Told what to count: `objection-cut`, `objection-flagged` or `objection-missed`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        trunks: Sequence[str],
+        tag: Callable[[str], str],
+        principal_of: Callable[[str], str],
+        holds: Callable[[str, str], Awaitable[bool]],
+        on_event: Callable[[str], None],
+    ) -> None:
+        self._name = name
+        self._trunks = tuple(trunks)
+        self._tag = tag
+        self._principal_of = principal_of
+        self._holds = holds
+        self._on_event = on_event
+        self._manager: Manager | None = None
+        self._legs: dict[str, RunningLeg] = {}
+        self._recent: dict[str, tuple[float, Objected]] = {}
+        self._gone: set[str] | None = None  # legs that ended while a re-sync waits for its list
+        self._jobs: set[asyncio.Task[None]] = set()
+
+    def attach(self, manager: Manager) -> None:
+        """Say who sends the actions; before the first event."""
+        self._manager = manager
+
+    async def close(self) -> None:
+        """Stop."""
+        for job in self._jobs:
+            job.cancel()
+        await asyncio.gather(*self._jobs, return_exceptions=True)
+
+    def take(self, event: Fields) -> None:
+        """Take one AMI event; returns at once.
+
+        Args:
+            event: Its fields, named as Asterisk names them.
+        """
+        match event.get("Event"):
+            case "DialBegin":
+                self._dialled(event)
+            case "Newstate":
+                leg = self._legs.get(event.get("Uniqueid", ""))
+                if leg is not None and event.get("ChannelState") == UP:
+                    leg.up = True
+            case "Hangup":
+                self._legs.pop(event.get("Uniqueid", ""), None)
+                if self._gone is not None:
+                    self._gone.add(event.get("Uniqueid", ""))
+
+    def up(self) -> None:
+        """The AMI connection is up: learn what runs, and see what was missed."""
+        self._start(self._resync())
+
+    def objected(self, objected: Objected) -> None:
+        """A person has objected; returns at once. Told twice, acted on once."""
+        now = asyncio.get_running_loop().time()
+        for event_id in [key for key, (until, _) in self._recent.items() if until < now]:
+            del self._recent[event_id]
+        if objected.event_id in self._recent:
+            return
+        self._recent[objected.event_id] = now + REMEMBERED_S, objected
+        for leg in self._legs.values():
+            if leg.person == objected.person or not leg.person:
+                self._start(self._act(leg, objected))
+
+    def recheck(self) -> None:
+        """Ask the store about every leg: announcements may have been missed. Returns at once."""
+        for leg in self._legs.values():
+            self._start(self._recheck(leg))
+
+    def _dialled(self, event: Fields) -> None:
+        channel = event.get("DestChannel", "")
+        if not trunk_of(channel, self._trunks):
+            return
+        number = e164_of(dialled_number(event.get("DialString", ""), channel.partition("/")[0]))
+        now = asyncio.get_running_loop().time()
+        leg = RunningLeg(channel, now, self._tag(number) if number else "")
+        self._legs[event.get("DestUniqueid", "")] = leg
+        for until, objected in self._recent.values():
+            if until >= now and leg.person in (objected.person, ""):
+                self._start(self._act(leg, objected))
+
+    async def _act(self, leg: RunningLeg, objected: Objected) -> None:
+        if await self._person(leg) != objected.person:
+            return
+        if objected.scope == EVERYONE or objected.is_against(await self._principal(leg)):
+            await self._end(leg, objected.reference)
+
+    async def _recheck(self, leg: RunningLeg) -> None:
+        person = await self._person(leg)
+        if not person or leg.hung_up or leg.flagged:
+            return
+        try:
+            held = await self._holds(person, await self._principal(leg))
+        except RingfenceError as exc:  # the store is away again, and will be back
+            _log.warning("%s: whether anybody objected to `%s` is not known: %s", self._name, _shown(leg), exc)
+            return
+        if held:
+            await self._end(leg, "")
+
+    async def _end(self, leg: RunningLeg, reference: str) -> None:
+        """Hang up what rings, flag what talks; once each."""
+        if leg.up:
+            await self._flag(leg, reference)
+        elif not leg.hung_up:
+            await self._cut(leg)
+
+    async def _cut(self, leg: RunningLeg) -> None:
+        leg.hung_up = True  # the announcement comes from two sides at once
+        try:
+            await self._send("Hangup", {"Channel": leg.channel, "Cause": CALL_REJECTED}, HANGUP_TIMEOUT_S)
+        except ActionRefusedError as exc:
+            if "No such channel" not in str(exc):
+                leg.hung_up = False
+                self._missed(leg, exc)
+        except ManagerError as exc:
+            leg.hung_up = False  # once more when the connection is back
+            self._missed(leg, exc)
+        else:
+            self._on_event("objection-cut")
+            _log.warning("%s: `%s` was ringing somebody who has just objected, hung up", self._name, _shown(leg))
+
+    async def _flag(self, leg: RunningLeg, reference: str) -> None:
+        if leg.flagged:
+            return
+        leg.flagged = True  # before the wait: the announcement comes from two sides at once
+        faults = []
+        try:
+            agent = await self._agent(leg)
+        except ManagerError as exc:
+            leg.flagged = False
+            self._missed(leg, exc)
+            return
+        if not agent:
+            leg.flagged = False
+            return  # nobody talks to the person: this is the call that leads to the objection line
+        for name, fields in messages_to(agent, reference):
+            try:
+                await self._send(name, fields, READ_TIMEOUT_S)
+            except ManagerError as exc:
+                faults.append(exc)
+        if len(faults) == len(messages_to(agent, reference)):
+            self._missed(leg, faults[0])
+            return
+        self._on_event("objection-flagged")
+        _log.warning("%s: `%s` talks to somebody who has just objected, agent told", self._name, _shown(leg))
+
+    async def _agent(self, leg: RunningLeg) -> str:
+        """The channel that the person talks to now; empty when nobody does."""
+        channel = leg.channel
+        for _ in range(_MOST_HALVES):
+            channel = await self._read(channel, "BRIDGEPEER")
+            if not channel.startswith("Local/") or channel[-2:] not in (";1", ";2"):
+                break
+            channel = channel[:-1] + ("2" if channel.endswith("1") else "1")
+        return channel
+
+    async def _person(self, leg: RunningLeg) -> str:
+        """Whom a leg dials, asked of its channel once where the dial string did not say."""
+        if leg.person or leg.asked:
+            return leg.person
+        leg.asked = True
+        try:
+            assert self._manager is not None, "attach() comes before the first event"
+            if leg.found and not await we_dialled(self._manager, leg.found):
+                return ""  # a call that came in
+            number = e164_of(await self._read(leg.channel, "RINGFENCE_CALLED"))
+            number = number or e164_of(await read_number(self._manager, leg.channel))
+        except ManagerError as exc:
+            leg.asked = False
+            self._missed(leg, exc)
+            return ""
+        leg.person = self._tag(number) if number else ""
+        return leg.person
+
+    async def _principal(self, leg: RunningLeg) -> str:
+        """For whom a leg dials; empty when nobody can say."""
+        try:
+            return self._principal_of(await self._read(leg.channel, "RINGFENCE_CAMPAIGN"))
+        except ManagerError:
+            return ""
+
+    async def _resync(self) -> None:
+        """Learn the legs that run already, then see whether anybody has objected to them."""
+        asked_s = asyncio.get_running_loop().time()
+        gone: set[str] = set()
+        self._gone = gone
+        try:
+            messages = await self._send("CoreShowChannels", {}, RESYNC_TIMEOUT_S)
+        except ManagerError as exc:
+            _log.error("%s: running calls cannot be seen: %s", self._name, exc)
+            return
+        finally:
+            self._gone = None
+        running = {m["Uniqueid"]: m for m in messages[1:] if trunk_of(m.get("Channel", ""), self._trunks)}
+        for unique_id in self._legs.keys() - running.keys():
+            if self._legs[unique_id].since_s < asked_s:
+                del self._legs[unique_id]  # its Hangup came while we were away
+        for unique_id in running.keys() - gone:
+            fields = running[unique_id]
+            leg = self._legs.setdefault(unique_id, RunningLeg(fields["Channel"], asked_s, found=fields))
+            leg.up = leg.up or fields.get("ChannelState") == UP
+        self.recheck()
+
+    async def _read(self, channel: str, variable: str) -> str:
+        """A channel's value, empty when it has none or is gone."""
+        try:
+            answer = await self._send("Getvar", {"Channel": channel, "Variable": variable}, READ_TIMEOUT_S)
+        except ActionRefusedError:
+            return ""
+        return answer[0].get("Value", "")
+
+    async def _send(self, name: str, fields: Fields, timeout_s: float) -> Sequence[Fields]:
+        assert self._manager is not None, "attach() comes before the first event"
+        return await self._manager.send_action(name, fields, timeout_s)
+
+    def _missed(self, leg: RunningLeg, fault: Exception) -> None:
+        self._on_event("objection-missed")
+        _log.error("%s: `%s` of somebody who has objected is not ended: %s", self._name, _shown(leg), fault)
+
+    def _start(self, job: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(job)
+        self._jobs.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._jobs.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("%s: acting on an objection failed", self._name, exc_info=task.exception())
+
+
+def _shown(leg: RunningLeg) -> str:
+    return without_number(leg.channel)

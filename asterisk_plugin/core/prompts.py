@@ -1,0 +1,61 @@
+"""Names of every prompt of the objection line: what menu, catalogues and sound files agree on.
+
+A prompt is named by its meaning, never by its words, because there is one text and one
+sound per language. Asterisk plays prompt `goodbye` from sound `ringfence/goodbye`.
+"""
+
+from __future__ import annotations
+
+FOLDER = "ringfence"
+"""Folder below a language's sounds in which the prompts lie."""
+
+PROMPTS: tuple[tuple[str, str], ...] = (
+    *((f"digit-{digit}", f"The single digit {digit}.") for digit in range(10)),
+    ("line-greeting", "This is the objection line."),
+    ("you-were-called-by", "You were called by: (the call centre's name follows)"),
+    ("this-number-is-used-by", "Said when the person called back. This number is used by: (the call centre follows)"),
+    ("on-behalf-of", "on behalf of: (the company's name follows)"),
+    ("press-1-company", "If you want no more calls from this company, press 1."),
+    ("press-2-everyone", "If you want no more calls from anyone this call centre calls for, press 2."),
+    ("press-3-other-number", "If it is about another telephone number, press 3."),
+    ("press-0-person", "To speak to a person, press 0."),
+    ("press-9-repeat", "To hear this again, press 9."),
+    ("no-number-known", "Your number was not passed on to us. (enter-number follows)"),
+    ("enter-number", "Enter the number with its area code, then press hash. To start again, press star."),
+    ("you-entered", "You entered: (digits follow)"),
+    ("press-1-confirm-3-again", "If that is right, press 1. To enter the number again, press 3."),
+    ("number-not-valid", "That is not a complete telephone number."),
+    ("not-an-option", "That key cannot be chosen here."),
+    ("nobody-there", "We have not received an entry."),
+    ("connecting-person", "One moment, you are being connected to a person."),
+    ("recorded-company", "Your objection is recorded. This company will not call you again."),
+    ("recorded-everyone", "Your objection is recorded. Nobody this call centre calls for will call you again."),
+    ("number-ending-in", "It holds for the number ending in: (three digits follow)"),
+    ("your-reference-is", "Your reference is: (seven digits follow)"),
+    ("press-9-reference-again", "To hear this and your reference again, press 9."),
+    ("not-recorded", "We are sorry, your objection could not be recorded."),
+    ("last-not-recorded", "Your last entry was not recorded. What was confirmed before it stays recorded."),
+    ("please-call", "Please call: (digits of a telephone number follow)"),
+    ("goodbye", "Goodbye."),
+    ("a-company-unknown", "Stands for a company's name that has no sound: a company."),
+    ("a-centre-unknown", "Stands for a call centre's name that has no sound: a call centre."),
+)
+"""Every prompt a language must have, and what it says, in the order in which they are heard."""
+
+PROMPT_NAMES = frozenset(name for name, _ in PROMPTS)
+"""The names alone."""
+
+
+def company_prompt(principal_id: str) -> str:
+    """Name of the site's own prompt that says a principal's announced name."""
+    return f"company-{principal_id}"
+
+
+def centre_prompt(call_centre_id: str) -> str:
+    """Name of the site's own prompt that says the call centre's name."""
+    return f"centre-{call_centre_id}"
+
+
+def digit_prompts(text: str) -> tuple[str, ...]:
+    """Prompts that say every digit of a text one by one; whatever is no digit is left out."""
+    return tuple(f"digit-{mark}" for mark in text if mark in "0123456789")

@@ -1,0 +1,245 @@
+"""The API: who is let in, what is refused and how it is told; everything behind it is the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, web
+from prometheus_client import CollectorRegistry
+
+from asterisk_plugin.admin.api import MOST_BODY_BYTES, Api
+from asterisk_plugin.admin.http import make_application
+from asterisk_plugin.admin.tokens import RateLimit, Tokens, digest_of, new_token
+from asterisk_plugin.callflow.register import Page
+from asterisk_plugin.core.register import Entry
+from asterisk_plugin.errors import (
+    ActionRefusedError,
+    InputError,
+    LedgerUnavailableError,
+    ManagerLostError,
+    NoSuchCallError,
+    NotRecordedError,
+)
+from asterisk_plugin.settings.service import TokenSettings
+
+AT = dt.datetime(2026, 11, 24, 10, tzinfo=dt.UTC)
+ENTRY = Entry(
+    row=3, person="p" * 32, id="a" * 32, reference="0123456", scope="*", at=AT, channel="ivr", number="+31612345001"
+)
+ALL, WRITER, LOCAL = new_token(), new_token(), new_token()
+
+
+@dataclass
+class FakeDesk:
+    """Remembers what it was asked, and fails as the test says."""
+
+    error: Exception | None = None
+    asked: list[Any] = field(default_factory=list)
+
+    def _take(self, *what: Any) -> None:
+        self.asked.append(what)
+        if self.error:
+            raise self.error
+
+    async def enter(self, values, *, token, key):
+        self._take("enter", values, token, key)
+        return {"reference": "0123456"}
+
+    async def find(self, asked):
+        self._take("find", asked)
+        return Page((ENTRY,), 3)
+
+    async def named(self, name):
+        self._take("named", name)
+        return (ENTRY,) if name == ENTRY.reference else ()
+
+    async def transfer(self, values):
+        self._take("transfer", values)
+        return {"channel": "PJSIP/carrier-1"}
+
+
+@dataclass
+class Running:
+    """An API that answers on a port of its own."""
+
+    port: int
+    desk: FakeDesk
+    tokens: Tokens
+    session: ClientSession
+    now_s: list[float]
+
+    async def ask(self, method: str, path: str, *, token: str = ALL, body: Any = None, headers=None, data=None):
+        sent = {"Authorization": f"Bearer {token}"} if token else {}
+        where = f"http://127.0.0.1:{self.port}{path}"
+        async with self.session.request(method, where, json=body, data=data, headers=sent | (headers or {})) as answer:
+            return answer.status, await answer.json(), answer.headers
+
+
+@pytest.fixture
+async def api():
+    entries = [
+        TokenSettings(name="crm", sha256=digest_of(ALL), may=("enter", "read", "transfer")),
+        TokenSettings(name="dialer", sha256=digest_of(WRITER)),
+    ]
+    desk, tokens, now_s = FakeDesk(), Tokens(entries, local=LOCAL), [0.0]
+    made = Api(desk, tokens, requests_per_s=10, clock=lambda: now_s[0])
+    runner = web.AppRunner(make_application(CollectorRegistry(), dict, version="1", api=made))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    async with ClientSession() as session:
+        yield Running(runner.addresses[0][1], desk, tokens, session, now_s)
+    await runner.cleanup()
+
+
+async def test_an_objection_is_entered_with_the_name_of_its_token(api):
+    """Who, and which request: both go to the evidence."""
+    body = {"number": "+31612345001", "everyone": True}
+    answer = await api.ask("POST", "/v1/objections", body=body, headers={"Idempotency-Key": "call 7"})
+    assert answer[:2] == (201, {"reference": "0123456"})
+    assert answer[2]["Cache-Control"] == "no-store"
+    assert api.desk.asked == [("enter", body, "crm", "call 7")]
+
+
+async def test_objections_are_read_page_by_page(api):
+    """`before` leads to the next page."""
+    status, found, _ = await api.ask("GET", "/v1/objections?scope=*&limit=1")
+    assert (status, found["before"], len(found["objections"])) == (200, 3, 1)
+    assert found["objections"][0]["number"] == ENTRY.number
+    assert api.desk.asked == [("find", {"scope": "*", "limit": "1"})]
+    assert (await api.ask("GET", f"/v1/objections/{ENTRY.reference}"))[0] == 200
+    assert (await api.ask("GET", "/v1/objections/9999999"))[0] == 404
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "Bearer", "Bearer ", f"Basic {ALL}", f"Bearer {ALL}x", f"Bearer {ALL[:-1]}", f"Bearer {digest_of(ALL)}", ALL],
+)
+async def test_nobody_gets_in_without_a_token(api, header):
+    """Nor with half of one, with its digest, or in another scheme; and nothing is asked."""
+    answer = await api.ask("GET", "/v1/objections", token="", headers={"Authorization": header} if header else {})
+    assert (answer[0], answer[1]["error"]) == (401, "unauthorized")
+    assert "Bearer" in answer[2]["WWW-Authenticate"]
+    assert api.desk.asked == []
+
+
+async def test_a_token_does_what_it_may_and_no_more(api):
+    """By default a program enters and sends on, and cannot read who objected."""
+    assert (await api.ask("POST", "/v1/objections", token=WRITER, body={}))[0] == 201
+    assert (await api.ask("POST", "/v1/transfer", token=WRITER, body={}))[0] == 200
+    for path in ("/v1/objections", "/v1/objections/0123456"):
+        assert (await api.ask("GET", path, token=WRITER))[1]["error"] == "forbidden"
+    assert (await api.ask("GET", "/v1/objections", token=LOCAL))[0] == 200
+
+
+async def test_a_token_that_was_taken_away_is_refused_at_once(api):
+    """Without a restart; the one of this machine stays."""
+    api.tokens.replace([])
+    assert (await api.ask("GET", "/v1/objections"))[0] == 401
+    assert (await api.ask("GET", "/v1/objections", token=LOCAL))[0] == 200
+
+
+async def test_whoever_asks_too_often_waits(api):
+    """Twice the rate at once, then the rate; others are not slowed down."""
+    for _ in range(20):
+        assert (await api.ask("GET", "/v1/objections"))[0] == 200
+    status, body, headers = await api.ask("GET", "/v1/objections")
+    assert (status, body["error"], headers["Retry-After"]) == (429, "too-many-requests", "1")
+    assert (await api.ask("GET", "/v1/objections", token=LOCAL))[0] == 200
+    api.now_s[0] += 0.1
+    assert (await api.ask("GET", "/v1/objections"))[0] == 200
+    assert (await api.ask("GET", "/v1/objections"))[0] == 429
+
+
+async def test_guessing_is_slowed_down_and_does_not_lock_out_those_who_have_a_token(api):
+    """A wrong token counts for its address, a right one is looked at all the same."""
+    statuses = [(await api.ask("GET", "/v1/objections", token="rf_guess"))[0] for _ in range(12)]
+    assert statuses == [401] * 10 + [429] * 2
+    assert (await api.ask("GET", "/v1/objections"))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("data", "headers", "status", "error"),
+    [
+        (b"{", {}, 400, "bad-request"),
+        (b"[]", {}, 400, "bad-request"),
+        (b"\xff", {}, 400, "bad-request"),
+        (b"[" * 9000, {}, 400, "bad-request"),
+        (b'{"a": "' + b"x" * MOST_BODY_BYTES + b'"}', {}, 413, "too-large"),
+        (b"{}", {"Content-Type": "text/plain"}, 415, "not-json"),
+        (b"{}", {"Idempotency-Key": "k" * 101}, 422, "invalid"),
+    ],
+)
+async def test_a_body_that_is_none_is_refused(api, data, headers, status, error):
+    """Each with a status of its own, and nothing is asked."""
+    headers = {"Content-Type": "application/json"} | headers
+    answer = await api.ask("POST", "/v1/objections", data=data, headers=headers)
+    assert (answer[0], answer[1]["error"]) == (status, error)
+    assert api.desk.asked == []
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "error"),
+    [
+        (InputError("`number` is missing"), 422, "invalid"),
+        (NoSuchCallError("the call has just ended"), 404, "not-found"),
+        (NotRecordedError("secret path /var/x"), 503, "not-recorded"),
+        (LedgerUnavailableError("secret path /var/x"), 503, "unavailable"),
+        (ManagerLostError("not connected"), 503, "unavailable"),
+        (ActionRefusedError("Permission denied"), 502, "asterisk-refused"),
+        (RuntimeError("secret path /var/x"), 500, "internal-error"),
+    ],
+)
+async def test_what_goes_wrong_is_told_and_nothing_of_ours_leaks(api, raised, status, error):
+    """A program can tell whether to try again."""
+    api.desk.error = raised
+    answer = await api.ask("POST", "/v1/transfer", body={"channel": "x"})
+    assert (answer[0], answer[1]["error"]) == (status, error)
+    assert "secret" not in json.dumps(answer[1])
+    assert ("Retry-After" in answer[2]) == (status == 503)
+
+
+async def test_what_is_not_there_is_told_in_json_too(api):
+    """Also a wrong method; and health needs no token."""
+    assert (await api.ask("GET", "/v1/nothing"))[1]["error"] == "not-found"
+    assert (await api.ask("DELETE", "/v1/objections"))[1]["error"] == "method-not-allowed"
+    assert (await api.ask("GET", "/v1/objections?a=1&a=2"))[1]["error"] == "bad-request"
+    assert (await api.ask("GET", "/healthz", token=""))[0] == 200
+
+
+async def test_a_body_that_trickles_in_is_not_waited_for(api, monkeypatch):
+    """A connection that stops in the middle holds nothing up."""
+    monkeypatch.setattr("asterisk_plugin.admin.api.BODY_TIMEOUT_S", 0.05)
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    head = (
+        f"POST /v1/objections HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ALL}\r\nContent-Type: application/json\r\n"
+    )
+    writer.write(f"{head}Content-Length: 20\r\n\r\n{{".encode())
+    async with asyncio.timeout(5):
+        assert b" 408 " in await reader.readline()
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
+
+
+def test_a_rate_limit_forgets_who_was_away_longest():
+    """Addresses come from outside: they must not fill the memory."""
+    limit = RateLimit(1, clock=lambda: 0.0, most_names=2)
+    for name in ("a", "a", "b", "c"):
+        assert limit.wait_s(name) == 0
+    assert limit.wait_s("a") == 0  # was forgotten
+    assert len(limit._left) == 2
+
+
+def test_tokens_cannot_be_guessed_or_read_back():
+    """Each is new, recognisable, and kept as a digest only."""
+    first, second = new_token(), new_token()
+    assert first != second
+    assert first.startswith("rf_")
+    assert len(first) >= 46
+    assert first not in digest_of(first)

@@ -1,0 +1,143 @@
+"""What a person heard: the RTP that reached their telephone, put together again and compared with sound files.
+
+Pure: packets in, answers out. Where nothing transcodes, the bytes of an a-law file reach the person unchanged,
+so the comparison is exact; a sound that went through another codec is found by correlation.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.lab.alaw import FRAME, RATE, SILENCE, likeness
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_HEADER = struct.Struct("!BBHII")
+_PCMA = 8
+_ALIKE = 0.9
+_GAP_S = 0.01
+_BEGINNING = 4 * FRAME
+"""Bytes by which a sound that was cut short is recognised: 80 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class RtpPacket:
+    """One datagram on its way to a telephone.
+
+    Args:
+        at_s: When it arrived, seconds since the epoch.
+        port: UDP port it arrived at.
+        data: The whole RTP packet.
+    """
+
+    at_s: float
+    port: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Everything that one person heard in one call.
+
+    Args:
+        call_id: SIP Call-ID.
+        audio: A-law, 8000 bytes a second; where nothing came there is silence.
+        pieces: Place in `audio` and moment of each packet, in order.
+    """
+
+    call_id: str
+    audio: bytes
+    pieces: tuple[tuple[int, float], ...] = ()
+
+    def contains(self, sound: Path | bytes, *, after: int = 0) -> bool:
+        """Tell whether this sound was heard from its beginning to its end.
+
+        Args:
+            sound: An `.alaw` file or its bytes. Compared exactly, but for a last incomplete frame, which Asterisk
+                keeps back until more follows.
+            after: Only from this place on.
+        """
+        return self.find(sound, after=after) >= 0
+
+    def find(self, sound: Path | bytes, *, after: int = 0) -> int:
+        """Place of a whole sound in `audio`, -1 when it was not heard."""
+        wanted = _whole_frames(sound)
+        return self.audio.find(wanted, after)
+
+    def follows(self, *sounds: Path | bytes) -> bool:
+        """Tell whether these sounds were all heard, each after the end of the one before."""
+        after = 0
+        for sound in sounds:
+            place = self.find(sound, after=after)
+            if place < 0:
+                return False
+            after = place + len(_whole_frames(sound))
+        return True
+
+    def resembles(self, sound: bytes) -> bool:
+        """Tell whether something alike was heard: for a sound that a codec changed. Takes about a second."""
+        return likeness(self.audio, sound)[0] >= _ALIKE
+
+    def part_s(self, sound: Path | bytes) -> float:
+        """Seconds of a sound that were heard before it was cut short; 0 when it did not begin."""
+        wanted = _whole_frames(sound)
+        best, place = 0, self.audio.find(wanted[:_BEGINNING])
+        while place >= 0:
+            same = 0
+            while same < len(wanted) and self.audio[place + same : place + same + 1] == wanted[same : same + 1]:
+                same += 1
+            best, place = max(best, same), self.audio.find(wanted[:_BEGINNING], place + 1)
+        return best / RATE
+
+    def began_at_s(self, sound: Path | bytes) -> float:
+        """When a whole sound began, seconds since the epoch.
+
+        Raises:
+            ValueError: It was not heard.
+        """
+        place = self.find(sound)
+        if place < 0:
+            raise ValueError(f"`{sound if isinstance(sound, Path) else '(bytes)'}` was not heard")
+        start, at_s = max(piece for piece in self.pieces if piece[0] <= place)
+        return at_s + (place - start) / RATE
+
+
+def put_together(packets: Iterable[RtpPacket], call_id: str = "") -> Heard:
+    """Make one stretch of audio out of the packets of one call, in order of arrival.
+
+    Packets that continue each other by sequence number, time stamp and source are joined byte by byte. Between
+    others there is as much silence as time passed.
+    """
+    audio = bytearray()
+    pieces: list[tuple[int, float]] = []
+    expected, ends_at_s = (-1, -1, -1), 0.0
+    for packet in packets:
+        flags, kind, number, stamp, source = _HEADER.unpack_from(packet.data)
+        if flags >> 6 != 2 or kind & 0x7F != _PCMA:
+            continue  # keys (telephone-event) are no sound
+        sound = packet.data[_HEADER.size + 4 * (flags & 15) :]
+        gap_s = packet.at_s - ends_at_s if audio else 0.0
+        if (number, stamp, source) != expected and gap_s > _GAP_S:
+            audio += bytes([SILENCE]) * round(gap_s * RATE)
+        pieces.append((len(audio), packet.at_s))
+        audio += sound
+        expected = ((number + 1) % 65536, (stamp + len(sound)) % 2**32, source)
+        ends_at_s = packet.at_s + len(sound) / RATE
+    return Heard(call_id, bytes(audio), tuple(pieces))
+
+
+def is_rtp(data: bytes) -> bool:
+    """Tell whether a datagram can be RTP of version 2."""
+    return len(data) > _HEADER.size and data[0] >> 6 == 2
+
+
+def _whole_frames(sound: Path | bytes) -> bytes:
+    data = sound.read_bytes() if isinstance(sound, Path) else sound
+    whole = data[: len(data) // FRAME * FRAME]
+    if not whole:
+        raise ValueError("a sound of less than 20 ms cannot be looked for")
+    return whole

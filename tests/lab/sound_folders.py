@@ -1,0 +1,41 @@
+"""Where a private Asterisk finds its sounds: the program's own and the prompts of the objection line."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+
+SHIPPED = Path(__file__).parents[2] / "config" / "sounds"
+
+
+def link_data(data: Path, folder: Path) -> None:
+    """Make a data folder like the program's, with its English sounds where Asterisk looks for them.
+
+    Unpacked packages lack the link that their installation would have made.
+    """
+    (folder / "sounds").mkdir(parents=True, exist_ok=True)
+    for entry in data.iterdir():
+        if entry.name != "sounds":
+            (folder / entry.name).symlink_to(entry)
+    english = next((e for name in ("en", "en_US_f_Allison") if (e := data / "sounds" / name).is_dir()), None)
+    (folder / "sounds" / "en").mkdir()
+    for entry in english.iterdir() if english is not None else ():
+        if entry.name != "ringfence":  # the prompts have a folder of their own in every lab
+            (folder / "sounds" / "en" / entry.name).symlink_to(entry)
+
+
+def link_prompts(sounds: Path, shipped: Path = SHIPPED) -> None:
+    """Put the prompts that come with the program where Asterisk looks for sounds, each language in its folder."""
+    for file in shipped.glob("*/ringfence/*"):
+        target = sounds / file.relative_to(shipped)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(file)
+
+
+def write_silence(file: Path) -> None:
+    """Write a second of nothing."""
+    with wave.open(str(file), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(16000))
