@@ -49,8 +49,9 @@ async def trunk(gate: Gate, channel: Channel) -> None:
     token, argument, *_ = (*channel.request.arguments, "", "")
     called = parse_number(argument, gate.site.home_country)
     number = called.e164 if isinstance(called, PhoneNumber) else ""
+    campaign = ""
     try:
-        result = await _judge(gate, channel, token=token, argument=argument, number=number)
+        result, campaign = await _judge(gate, channel, token=token, argument=argument, number=number)
     except ChannelHungUp:
         raise
     except Exception as exc:  # noqa: BLE001 - the boundary: a fault of ours must not let the leg pass
@@ -58,8 +59,7 @@ async def trunk(gate: Gate, channel: Channel) -> None:
         result = Reason.INTERNAL_ERROR
     if result == Redemption.PASS and gate.passed is not None:
         gate.passed.add(_key(channel))
-    answer = PASS if result == Redemption.PASS else REFUSED
-    await channel.set_variables({"RINGFENCE_TRUNK": answer}, last=True)
+    await channel.set_variables(_variables(gate, result, campaign), last=True)
     gate.observer.trunk(
         result,
         number=number,
@@ -68,14 +68,23 @@ async def trunk(gate: Gate, channel: Channel) -> None:
     )
 
 
-async def _judge(gate: Gate, channel: Channel, *, token: str, argument: str, number: str) -> str:
-    """`pass`, or why not."""
+def _variables(gate: Gate, result: str, campaign_id: str) -> dict[str, str]:
+    """What the dialplan is told, `RINGFENCE_TRUNK` last: also the language in which to speak to the person."""
+    if result != Redemption.PASS:
+        return {"RINGFENCE_TRUNK": REFUSED}
+    campaign = gate.site.campaigns.get(campaign_id)
+    language = {"RINGFENCE_LANGUAGE": campaign.language} if campaign is not None else {}
+    return {**language, "RINGFENCE_TRUNK": PASS}
+
+
+async def _judge(gate: Gate, channel: Channel, *, token: str, argument: str, number: str) -> tuple[str, str]:
+    """`pass`, or why not; and the campaign that the token was issued for, empty when that is not known."""
     shown, dialled = await _leg(channel)
     if dialled == argument and engine.is_emergency_number(argument, gate.site):
         await _pass_emergency(gate, channel)
-        return Redemption.PASS
+        return Redemption.PASS, ""
     if not number or not _TOKEN.fullmatch(token) or not _is_same(dialled, number):
-        return _refuse(gate, channel, Redeemed(Redemption.UNKNOWN))
+        return _refuse(gate, channel, Redeemed(Redemption.UNKNOWN)), ""
     try:
         gate.check_recordable()
         await gate.ledger.wait_durable(token, gate.evidence_wait_s)
@@ -85,12 +94,12 @@ async def _judge(gate: Gate, channel: Channel, *, token: str, argument: str, num
                 gate.check_recordable()  # again: an objection may have been set aside meanwhile
                 await gate.store.mark_passed(_key(channel))
                 gate.ledger.submit(_event(gate, channel, redeemed))
-                return Redemption.PASS
+                return Redemption.PASS, redeemed.campaign
     except LedgerUnavailableError:
-        return Reason.EVIDENCE_UNAVAILABLE
+        return Reason.EVIDENCE_UNAVAILABLE, ""
     except (StoreError, TimeoutError):
-        return Reason.STORE_UNAVAILABLE
-    return _refuse(gate, channel, redeemed)
+        return Reason.STORE_UNAVAILABLE, ""
+    return _refuse(gate, channel, redeemed), ""
 
 
 async def _leg(channel: Channel) -> tuple[str, str]:

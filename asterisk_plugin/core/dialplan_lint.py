@@ -34,7 +34,9 @@ _TRUNK_LINE = re.compile(r"[A-Za-z0-9]+/[^&]*@|PJSIP/[^,&/]+/sips?:|(?:DAHDI|IAX
 _GUARDED = {"attempt": ("RINGFENCE_DECISION", "ALLOW"), "trunk": ("RINGFENCE_TRUNK", "PASS")}
 _CLEARED = {"objection": "RINGFENCE_OBJECTION", **{script: name for script, (name, _) in _GUARDED.items()}}
 _SENT_TO = re.compile(r"[bBF]\(([A-Za-z0-9_-]+)\^([A-Za-z0-9_-]+)\^([A-Za-z0-9_-]+)")
-_SHADOWED = re.compile(r"\$\{(RINGFENCE_(?:AGI|AGI_SCRIPT|WAIT_S|SCRIPT_WAIT_S|DIAL_OPTIONS|CALLER_NAME|OBJECTION_S|CALL_BACK))\b")
+_SHADOWED = re.compile(
+    r"\$\{(RINGFENCE_(?:AGI|AGI_SCRIPT|WAIT_S|SCRIPT_WAIT_S|DIAL_OPTIONS|CALLER_NAME|OBJECTION_S|CALL_BACK))\b"
+)
 _HANDLER = "CHANNEL(hangup_handler_push)="
 _LINE = frozenset({"ringfence-objection", "ringfence-callback"})
 _LEADS_OUT = frozenset({"background", "bridge", "dial", "disa", "originate", "queue", "transfer", "waitexten"})

@@ -35,8 +35,10 @@ async def test_a_good_token_passes_and_the_watchdog_knows():
     store, ledger = FakeStore(), ledger_with_evidence()
     gate, call = make_gate(store, ledger), leg()
     gate.passed = set()
+    store.redemption = Redeemed(Redemption.PASS, TOKEN, "tulip-nl", "tulip")
     await trunk(gate, call)
-    assert call.set == {"RINGFENCE_TRUNK": "PASS"}
+    assert call.set == {"RINGFENCE_LANGUAGE": "nl", "RINGFENCE_TRUNK": "PASS"}
+    assert call.order[-1] == "RINGFENCE_TRUNK"
     assert store.passed == {"1790000000.7/PJSIP/carrier-00000001"} == gate.passed
     assert store.redeemed_with == ["+31201234567"]
     assert ledger.events[-1].body["result"] == "pass"

@@ -224,7 +224,9 @@ class Lab:
     async def hang_up(self, attempt: RunningAttempt) -> None:
         """Be the agent who hangs up."""
         for channel in await self.pbx.channels():
-            if channel.startswith("Local/s@lab-") and channel.endswith(";1"):
+            if not (channel.startswith("Local/s@lab-") and channel.endswith(";1")):
+                continue
+            with contextlib.suppress(ManagerFailed):  # gone meanwhile: another call's, or by itself
                 value = await self.pbx.ami("Getvar", {"Channel": channel, "Variable": "LAB_ID"})
                 if value.get("Value") == attempt.id:
                     await self.pbx.ami("Hangup", {"Channel": channel})

@@ -16,6 +16,7 @@ from tests.lab.heard import RtpPacket, is_rtp
 _IPV4 = 0x0800
 _ATTACH_FILTER = 26
 _TIMESTAMP_NS = 35
+_BUFFER_FORCE = 33
 _BUFFER_BYTES = 8 << 20
 _PACKET_TYPE = 0xFFFFF004
 _OUTGOING = 4
@@ -36,7 +37,8 @@ class RtpCapture:
     """
 
     def __init__(self, ports: tuple[int, int]) -> None:
-        self.packets: list[RtpPacket] = []
+        self.packets: dict[int, list[RtpPacket]] = {}
+        """By port, in order of arrival."""
         self._ports = ports
         self._socket: socket.socket | None = None
 
@@ -58,7 +60,10 @@ class RtpCapture:
         except PermissionError as exc:
             raise CaptureNotAllowed("hearing what a person hears needs root or CAP_NET_RAW") from exc
         _filter(sock, *self._ports)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, _BUFFER_FORCE, _BUFFER_BYTES)
+        except PermissionError:  # CAP_NET_RAW alone: as much as everybody may have
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
         sock.setsockopt(socket.SOL_SOCKET, _TIMESTAMP_NS, 1)
         sock.setblocking(False)
         sock.bind(("lo", _IPV4))  # only now does it receive, and only what the filter lets through
@@ -89,7 +94,7 @@ class RtpCapture:
             rtp = data[_IP_BYTES + _UDP_BYTES :]
             if is_rtp(rtp):
                 port = int.from_bytes(data[_IP_BYTES + 2 : _IP_BYTES + 4])
-                self.packets.append(RtpPacket(seconds + nanos / 1e9, port, rtp))
+                self.packets.setdefault(port, []).append(RtpPacket(seconds + nanos / 1e9, port, rtp))
 
 
 def _filter(sock: socket.socket, first: int, last: int) -> None:

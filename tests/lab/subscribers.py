@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from typing import TYPE_CHECKING
 
 from tests.lab.heard import Heard, put_together
+from tests.lab.manager import ManagerFailed
 from tests.lab.rtp_capture import RtpCapture
 from tests.lab.wire_record import Invite, invites_in, invites_out
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.lab.instance import Asterisk
 
-_LOOK_S = 0.05
+_LOOK_S = 0.1
 
 
 class Subscribers:
@@ -120,15 +122,21 @@ class Subscribers:
         assert self._capture is not None, "listen() comes first"
         self._capture.take()
         ports, until_s = _ports(call), call.ended_at_s or float("inf")
-        mine = [p for p in self._capture.packets if p.port in ports and call.at_s <= p.at_s <= until_s]
-        return put_together(mine, call.call_id)
+        mine = [
+            packet
+            for port in ports
+            for packet in self._capture.packets.get(port, ())
+            if call.at_s <= packet.at_s <= until_s
+        ]
+        return put_together(sorted(mine, key=lambda packet: packet.at_s), call.call_id)
 
     async def _channels(self, number: str) -> list[str]:
         found = []
         for channel in await self._carrier.channels():
-            value = await self._carrier.ami("Getvar", {"Channel": channel, "Variable": "NUMBER"})
-            if value.get("Value") == number:
-                found.append(channel)
+            with contextlib.suppress(ManagerFailed):  # another call's, gone meanwhile
+                value = await self._carrier.ami("Getvar", {"Channel": channel, "Variable": "NUMBER"})
+                if value.get("Value") == number:
+                    found.append(channel)
         assert found, f"{number} is in no call"
         return found
 

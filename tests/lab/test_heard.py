@@ -51,6 +51,14 @@ def test_a_packet_that_is_missing_breaks_a_sound() -> None:
     assert heard.part_s(ONE) == pytest.approx(0.1)
 
 
+def test_a_packet_that_comes_late_does_not_break_a_sound() -> None:
+    """A busy machine is no wrong prompt; a pause of more than half a second is one."""
+    for late_s, whole in ((0.3, True), (0.6, False)):
+        packets = stream(ONE)
+        packets[8:] = stream(ONE[8 * FRAME :], at_s=100.16 + late_s, number=65534 + 8)
+        assert put_together(packets).contains(ONE) is whole
+
+
 def test_a_pause_is_silence_of_its_length() -> None:
     """Asterisk sends nothing between two sounds; the second comes from another source."""
     later = stream(TWO, at_s=100.0 + 0.4 + 1.5, number=9, source=8)
@@ -135,5 +143,5 @@ async def test_the_capture_takes_what_arrives_at_its_ports_once() -> None:
             inside.sendto(sound.data, outside.getsockname())
         await asyncio.sleep(0)
         capture.stop()
-    assert put_together(capture.packets).audio == ONE
-    assert {one.port for one in capture.packets} == {port}
+    assert put_together(capture.packets[port]).audio == ONE
+    assert capture.packets.keys() == {port}
