@@ -5,21 +5,23 @@ is told as `{"error": "…", "detail": "…"}` with a status of its own:
 
 | status | error | when |
 |---|---|---|
-| 400 | `bad-request` | the body is no JSON object, or a parameter is unknown |
+| 400 | `bad-request` | no HTTP, no JSON object, an incomplete body, a parameter given twice |
 | 401 | `unauthorized` | no token, or a wrong one |
-| 403 | `forbidden` | the token may not do this |
+| 403 | `forbidden` | the token has not this right |
 | 404 | `not-found` | no such objection, no such call |
 | 405 | `method-not-allowed` | |
 | 408 | `too-slow` | the body did not arrive in time |
 | 413 | `too-large` | the body has more than 16 KiB |
-| 415 | `not-json` | `Content-Type` is not `application/json` |
-| 422 | `invalid` | a value cannot be used; `detail` names it and what is allowed |
+| 415 | `not-json`, `encoded` | the body is of another type, or compressed |
+| 422 | `invalid` | a value cannot be used, or a name is unknown; `detail` says which, and what is allowed |
 | 429 | `too-many-requests` | `Retry-After` says how many seconds to wait |
+| 500 | `internal-error` | a bug; the log says more |
 | 502 | `asterisk-refused` | Asterisk would not do it |
-| 503 | `not-recorded`, `unavailable` | nothing was recorded; what is needed is away: try again |
+| 503 | `not-recorded`, `unavailable` | nothing was recorded, or what is needed is away: try again |
 
 `POST /v1/objections` answers 201 only when the objection is on disk. With an `Idempotency-Key` header the
-same request may be made again after a doubt: it is recorded once.
+same request may be made again after a doubt, for 24 h: it is recorded once, or, while the ledger cannot be
+read, once more. An objection that was withdrawn meanwhile is recorded anew; so is one with another wording.
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ from asterisk_plugin.errors import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from asterisk_plugin.admin.tokens import Caller, Tokens
+    from asterisk_plugin.admin.tokens import Client, Tokens
     from asterisk_plugin.core.register import Entry
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -135,47 +137,49 @@ class Api:
         api.router.add_post("/transfer", self._for(TRANSFER, self._transfer))
         application.add_subapp("/v1", api)
 
-    def _for(self, right: str, answer: Callable[[web.Request, Caller], Awaitable[web.Response]]) -> Handler:
+    def _for(self, right: str, answer: Callable[[web.Request, Client], Awaitable[web.Response]]) -> Handler:
         """A handler for whoever has a token with this right and does not ask too often."""
 
         async def handler(request: web.Request) -> web.StreamResponse:
+            if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+                raise Refusal(415, "encoded", "send the body as it is, without `Content-Encoding`")
             return await answer(request, self._admit(request, right))
 
         return handler
 
-    def _admit(self, request: web.Request, right: str) -> Caller:
+    def _admit(self, request: web.Request, right: str) -> Client:
         address = request.remote or ""
-        caller = self._tokens.whose(request.headers.get("Authorization", ""))
-        if caller is None:
+        client = self._tokens.whose(request.headers.get("Authorization", ""))
+        if client is None:
             if wait_s := self._refused.wait_s(address):
                 raise _too_many(wait_s)
             headers = {"WWW-Authenticate": 'Bearer realm="ringfence"'}
             raise Refusal(401, "unauthorized", "send `Authorization: Bearer TOKEN`", headers)
-        if wait_s := self._limit.wait_s(caller.name):
+        if wait_s := self._limit.wait_s(client.name):
             raise _too_many(wait_s)
-        if right not in caller.may:
-            raise Refusal(403, "forbidden", f"token `{caller.name}` may not `{right}`")
-        return caller
+        if right not in client.may:
+            raise Refusal(403, "forbidden", f"token `{client.name}` may not `{right}`")
+        return client
 
-    async def _enter(self, request: web.Request, caller: Caller) -> web.Response:
+    async def _enter(self, request: web.Request, client: Client) -> web.Response:
         key = request.headers.get("Idempotency-Key", "")
         if len(key) > MOST_KEY_CHARS or not key.isprintable():
             raise Refusal(422, "invalid", f"Idempotency-Key may have {MOST_KEY_CHARS} printable characters")
         values = await _body(request)
-        return _json(await self._desk.enter(values, token=caller.name, key=key), status=201)
+        return _json(await self._desk.enter(values, token=client.name, key=key), status=201)
 
-    async def _find(self, request: web.Request, _: Caller) -> web.Response:
+    async def _find(self, request: web.Request, _: Client) -> web.Response:
         page = await self._desk.find(_parameters(request))
         found: dict[str, Any] = {"objections": [as_values(entry) for entry in page.entries]}
         return _json(found | {"before": page.before or None})
 
-    async def _named(self, request: web.Request, _: Caller) -> web.Response:
+    async def _named(self, request: web.Request, _: Client) -> web.Response:
         entries = await self._desk.named(request.match_info["name"])
         if not entries:
             raise Refusal(404, "not-found", "there is no such objection")
         return _json({"objections": [as_values(entry) for entry in entries]})
 
-    async def _transfer(self, request: web.Request, _: Caller) -> web.Response:
+    async def _transfer(self, request: web.Request, _: Client) -> web.Response:
         return _json(await self._desk.transfer(await _body(request)))
 
 
@@ -258,6 +262,8 @@ async def _body(request: web.Request) -> Mapping[str, Any]:
             values = json.loads(await request.read())
     except TimeoutError:
         raise Refusal(408, "too-slow", "the body did not arrive in time") from None
+    except (web.RequestPayloadError, ConnectionError):
+        raise Refusal(400, "bad-request", "the body did not arrive whole") from None
     except (ValueError, RecursionError):
         raise Refusal(400, "bad-request", "the body is no JSON") from None
     if not isinstance(values, dict):

@@ -13,6 +13,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from asterisk_plugin.settings.service import LOCAL_TOKEN
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -20,9 +22,6 @@ if TYPE_CHECKING:
 
 PREFIX = "rf_"
 """What every token begins with, so that one that was published is recognised."""
-
-LOCAL = "local"
-"""Name of the token that a service makes for the commands of its own machine."""
 
 ENTER, READ, TRANSFER = "enter", "read", "transfer"
 
@@ -43,7 +42,7 @@ def digest_of(token: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class Client:
     """Who makes a request.
 
     Args:
@@ -65,24 +64,24 @@ class Tokens:
 
     def __init__(self, entries: Iterable[TokenSettings], *, local: str = "") -> None:
         self._local = local
-        self._known: tuple[tuple[str, Caller], ...] = ()
+        self._known: tuple[tuple[str, Client], ...] = ()
         self.replace(entries)
 
     def replace(self, entries: Iterable[TokenSettings]) -> None:
         """Know other tokens of the configuration from now on: after a reload."""
-        known = [(entry.sha256, Caller(entry.name, frozenset(entry.may))) for entry in entries]
+        known = [(entry.sha256, Client(entry.name, frozenset(entry.may))) for entry in entries]
         if self._local:
-            known.append((digest_of(self._local), Caller(LOCAL, frozenset({ENTER, READ, TRANSFER}))))
+            known.append((digest_of(self._local), Client(LOCAL_TOKEN, frozenset({ENTER, READ, TRANSFER}))))
         self._known = tuple(known)
 
-    def whose(self, authorization: str) -> Caller | None:
+    def whose(self, authorization: str) -> Client | None:
         """Whose token an `Authorization` header holds; None for a wrong one, or none."""
         scheme, _, token = authorization.partition(" ")
         digest = digest_of(token.strip())
         found = None
-        for known, caller in self._known:  # all of them: how long it takes tells nothing
+        for known, client in self._known:  # all of them: how long it takes tells nothing
             if hmac.compare_digest(known, digest):
-                found = caller
+                found = client
         return found if scheme.lower() == "bearer" else None
 
 

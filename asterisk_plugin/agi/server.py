@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from asterisk_plugin.agi.session import AgiEvent, Session
-from asterisk_plugin.agi.sockets import BACKLOG, listen, prepare
+from asterisk_plugin.agi.sockets import BACKLOG, Allowed, listen, prepare
+from asterisk_plugin.core.channels import without_number
 from asterisk_plugin.errors import ChannelHungUp, ReplyTimeoutError
 from asterisk_plugin.ports import Channel
 
@@ -29,6 +30,10 @@ log = logging.getLogger(__name__)
 
 Script = Callable[[Channel], Awaitable[None]]
 """What runs for one request; returns when the call may go on in the dialplan."""
+
+SHARES = {"objection": 4}
+"""Scripts of which at most a fourth of all connections may be sessions: people take minutes, and while they do
+the gate must answer. Who is one too many is closed at once, and the dialplan goes on to its second try."""
 
 LOGS_PER_MINUTE = 10
 """Most lines a minute about peers that misbehave: a port scan must not fill the disk."""
@@ -52,6 +57,8 @@ class AgiServer:
         self._server: asyncio.Server | None = None
         self._sessions: set[Session] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._running = dict.fromkeys(SHARES, 0)
+        self._allowed = Allowed(settings.allow_from)
         self._stopping = False
         self._all_closed = asyncio.Event()
         self._unknown_scripts: set[str] = set()
@@ -79,6 +86,7 @@ class AgiServer:
         """
         sock = sock or listen(self.settings)
         prepare(sock, connections=self.settings.max_connections)
+        await self._allowed.look_up()
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: Session(self), sock=sock, backlog=BACKLOG)
 
@@ -106,11 +114,17 @@ class AgiServer:
         if self._sessions:
             self._all_closed.clear()
             await self._all_closed.wait()
+        await self._allowed.close()
         if self._server is not None:
             await self._server.wait_closed()
 
     def admit(self, session: Session) -> bool:
-        """Count a new connection in, or say that there are too many."""
+        """Count a new connection in, or say that it may not be: a stranger's, or one too many."""
+        if not self._allowed.has(session.peer):
+            self._allowed.look_up_again()
+            self.on_event(AgiEvent.REFUSED_PEER)
+            self.complain(f"a connection from `{session.peer}` was refused: it is not among agi.allow_from")
+            return False
         if self._stopping or len(self._sessions) >= self.settings.max_connections:
             self.on_event(AgiEvent.REFUSED_LIMIT)
             if not self._stopping:
@@ -134,6 +148,12 @@ class AgiServer:
             self._log_unknown(channel.request)
             session.finish(AgiEvent.UNKNOWN_SCRIPT)
             return
+        if name in SHARES:
+            if self._running[name] >= max(1, self.settings.max_connections // SHARES[name]):
+                self.complain(f"script `{name}` was refused: {self._running[name]} of it run, the most allowed")
+                session.finish(AgiEvent.REFUSED_SHARE)
+                return
+            self._running[name] += 1
         task = asyncio.get_running_loop().create_task(self._run(script, session, channel))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -150,7 +170,9 @@ class AgiServer:
             event = AgiEvent.HUNG_UP
         except ReplyTimeoutError as exc:
             event = AgiEvent.TIMEOUT
-            self.complain(f"script `{channel.request.script}`, channel `{channel.request.channel}`: {exc}")
+            self.complain(
+                f"script `{channel.request.script}`, channel `{without_number(channel.request.channel)}`: {exc}"
+            )
         except asyncio.CancelledError:
             event = AgiEvent.TIMEOUT
             raise
@@ -159,9 +181,11 @@ class AgiServer:
             log.exception(
                 "script `%s` failed on channel `%s`, the connection is closed without an answer",
                 channel.request.script,
-                channel.request.channel,
+                without_number(channel.request.channel),
             )
         finally:
+            if channel.request.script in SHARES:
+                self._running[channel.request.script] -= 1
             session.finish(event)
 
     def _log_unknown(self, request: AgiRequest) -> None:

@@ -21,6 +21,8 @@ class AgiEvent(enum.StrEnum):
 
     ACCEPTED = "accepted"
     REFUSED_LIMIT = "refused-limit"  # instead of accepted: too many connections, or stopping
+    REFUSED_PEER = "refused-peer"  # instead of accepted: not among agi.allow_from
+    REFUSED_SHARE = "refused-share"  # as many sessions of this script run as may
     PROTOCOL_ERROR = "protocol-error"
     TIMEOUT = "timeout"  # of the request, of a reply, or of the drain time
     HUNG_UP = "hung-up"  # the call or the connection ended before the script did
@@ -40,10 +42,10 @@ class Session(asyncio.Protocol):
         "_finished",
         "_header_timer",
         "_hung_up",
-        "_peer",
         "_server",
         "_transport",
         "_wire",
+        "peer",
     )
 
     def __init__(self, server: AgiServer) -> None:
@@ -52,7 +54,7 @@ class Session(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._header_timer: asyncio.TimerHandle | None = None
         self._channel: FastAgiChannel | None = None
-        self._peer = ""
+        self.peer = ""
         self._hung_up = False
         self._finished = False
 
@@ -60,7 +62,7 @@ class Session(asyncio.Protocol):
         """asyncio: accepted."""
         self._transport = cast("asyncio.Transport", transport)
         peername = transport.get_extra_info("peername")
-        self._peer = str(peername[0]) if peername else ""
+        self.peer = str(peername[0]) if peername else ""
         if not self._server.admit(self):
             self._finished = True
             self._transport.abort()
@@ -126,14 +128,14 @@ class Session(asyncio.Protocol):
                         self._end("the connection was closed")
                         self.finish(AgiEvent.HUNG_UP, unless_running=True)
         except RemoteProtocolError as exc:
-            self._server.complain(f"{self._peer} broke the protocol and is disconnected: {exc}")
+            self._server.complain(f"{self.peer} broke the protocol and is disconnected: {exc}")
             self._break()
 
     def _start(self, request: AgiRequest) -> None:
         assert self._transport is not None, "data comes after connection_made"
         self._cancel_header_timer()
         self._channel = FastAgiChannel(
-            dataclasses.replace(request, peer=self._peer),
+            dataclasses.replace(request, peer=self.peer),
             self._wire,
             transport=self._transport,
             reply_timeout_s=self._server.settings.reply_timeout_s,
@@ -160,7 +162,7 @@ class Session(asyncio.Protocol):
 
     def _header_timed_out(self) -> None:
         self._server.complain(
-            f"{self._peer} sent no request within {self._server.settings.header_timeout_s} s, it is disconnected"
+            f"{self.peer} sent no request within {self._server.settings.header_timeout_s} s, it is disconnected"
         )
         self.finish(AgiEvent.TIMEOUT)
         self.abort()

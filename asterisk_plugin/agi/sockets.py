@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import ipaddress
 import logging
 import resource
 import socket
 from typing import TYPE_CHECKING
 
 from asterisk_plugin.errors import StartupError
+from asterisk_plugin.settings.service import LOOPBACK
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from asterisk_plugin.settings.service import AgiSettings
 
 log = logging.getLogger(__name__)
@@ -18,6 +23,9 @@ log = logging.getLogger(__name__)
 BACKLOG = 4096
 """Connections the kernel keeps for us while we are busy: the most that Linux allows since 5.4
 (`net.core.somaxconn`), twice the burst of 2,000 that must pass."""
+
+LOOK_UP_PAUSE_S = 10.0
+"""Least time between two looks for the addresses of names."""
 
 SPARE_FILES = 512
 """Open files besides the connections: Redis, SQLite, AMI, HTTP, logs."""
@@ -91,3 +99,60 @@ def _allow_open_files(wanted: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
     if allowed < wanted:
         log.warning("only %d files may be open, %d are needed for agi.max_connections", allowed, wanted)
+
+
+class Allowed:
+    """Who may connect.
+
+    Args:
+        hosts: Addresses, networks, and names of machines; none for loopback.
+    """
+
+    def __init__(self, hosts: Iterable[str]) -> None:
+        self._networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
+        self._names: list[str] = []
+        self._known: frozenset[str] = frozenset()
+        self._looked_s = 0.0
+        self._looking: asyncio.Task[None] | None = None
+        for host in tuple(hosts) or LOOPBACK:
+            try:
+                self._networks.append(ipaddress.ip_network(host, strict=False))
+            except ValueError:
+                self._names.append(host)
+
+    async def look_up(self) -> None:
+        """Learn the addresses of names; one that has none lets nobody in."""
+        loop = asyncio.get_running_loop()
+        self._looked_s = loop.time()
+        known = set()
+        for name in self._names:
+            try:
+                found = await loop.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+            except (OSError, UnicodeError) as exc:
+                log.warning("`%s` may use FastAGI (agi.allow_from), but its address is not known: %s", name, exc)
+                continue
+            known |= {str(address[0]) for *_, address in found}
+        self._known = frozenset(known)
+
+    def look_up_again(self) -> None:
+        """A stranger came: a name may have another address by now, or one at last. Returns at once."""
+        loop = asyncio.get_running_loop()
+        if self._names and loop.time() - self._looked_s >= LOOK_UP_PAUSE_S:
+            self._looked_s = loop.time()
+            self._looking = loop.create_task(self.look_up())
+
+    async def close(self) -> None:
+        """Stop looking."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+
+    def has(self, peer: str) -> bool:
+        """Tell whether this address may connect."""
+        try:
+            address = ipaddress.ip_address(peer.partition("%")[0])
+        except ValueError:
+            return False
+        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+        address = mapped or address  # IPv4 to a socket that listens on `::`
+        return str(address) in self._known or any(address in network for network in self._networks)

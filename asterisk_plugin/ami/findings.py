@@ -22,8 +22,18 @@ STRAIGHT_TO_A_TRUNK = frozenset({"originate", "command"})
 ONE_STEP_AWAY = frozenset({"system", "config"})
 """AMI write classes that can change files or modules, and so grant themselves the others."""
 
-NEEDED_ACTIONS = {"Hangup": "call", "Getvar": "call", "CoreShowChannels": "reporting"}
-"""What the watchdog sends, and the AMI write class each needs (Asterisk 22: `ListCommands`)."""
+NEEDED_ACTIONS = {
+    "Hangup": "call",
+    "Getvar": "call",
+    "Setvar": "call",
+    "SendText": "call",
+    "Redirect": "call",
+    "CoreShowChannels": "reporting",
+    "UserEvent": "user",
+}
+"""What the service sends, and the AMI write class each needs (Asterisk 22: `ListCommands`)."""
+
+RIGHTS_REMEDY = f"in manager.conf: write = {','.join(dict.fromkeys(NEEDED_ACTIONS.values()))}"
 
 DIALLING_APPLICATIONS = frozenset({"Dial", "Originate", "Page"})
 TRUNK_ROUTINE = "ringfence-trunk"
@@ -67,15 +77,15 @@ def judge_version(text: str, major: int) -> Check:
 def judge_own_rights(username: str, actions: Iterable[str]) -> list[Check]:
     """What our own AMI user may do, from the actions `ListCommands` offers it."""
     offered = set(actions)
-    missing = [(action, right) for action, right in NEEDED_ACTIONS.items() if action not in offered]
+    missing = [action for action in NEEDED_ACTIONS if action not in offered]
     if missing:
-        named = ", ".join(f"`{action}`" for action, _ in missing)
-        sentence = f"AMI user `{username}` may not {named}, so the watchdog cannot work"
-        return [Check("rights", State.FAIL, sentence, "in manager.conf: write = call,reporting")]
+        named = ", ".join(f"`{action}`" for action in missing)
+        sentence = f"AMI user `{username}` may not {named}, so running calls cannot be seen, ended, told or sent on"
+        return [Check("rights", State.FAIL, sentence, RIGHTS_REMEDY)]
     if {"Originate", "Command"} & offered:
         sentence = f"AMI user `{username}` may place calls: whoever learns its secret dials past the gate"
-        return [Check("rights", State.WARN, sentence, "in manager.conf: write = call,reporting")]
-    return [Check("rights", State.OK, f"AMI user `{username}` may do what the watchdog needs, and not dial")]
+        return [Check("rights", State.WARN, sentence, RIGHTS_REMEDY)]
+    return [Check("rights", State.OK, f"AMI user `{username}` may do what the service needs, and not dial")]
 
 
 def judge_own_events(username: str, read: frozenset[str]) -> Check:

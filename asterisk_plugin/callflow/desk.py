@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import phonenumbers
 
 from asterisk_plugin.callflow.objections import MOST_WORDING_CHARS, Claim
+from asterisk_plugin.callflow.records import id_of_content
 from asterisk_plugin.callflow.register import Page
 from asterisk_plugin.callflow.transfer import transfer
 from asterisk_plugin.core.number import PhoneNumber, parse_number
 from asterisk_plugin.core.register import State, Wanted
 from asterisk_plugin.core.site import EVERYONE
-from asterisk_plugin.errors import InputError
+from asterisk_plugin.errors import InputError, LedgerError
+from asterisk_plugin.ports import EventKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -32,7 +36,11 @@ LOCAL = "local"
 CHANNELS = ("http", "agent")
 MOST_BY_CHARS = 60
 MOST_ENTRIES = 200
-CLOCK_SKEW = dt.timedelta(seconds=60)
+MOST_ROWS_PER_PAGE = 2000  # a filter that fits few must not read the whole ledger: the next page goes on
+LOOK_UP_S = 0.3  # of the ledger, to say what a key was used for; without an answer it counts as unused
+KEY_LIFETIME = dt.timedelta(hours=24)
+OLDEST = dt.timedelta(days=30)  # a moment further back is a mistake: old objections are imported
+CLOCK_SKEW = dt.timedelta(minutes=5)
 """So much another machine's clock may be ahead of ours; a moment further ahead is a mistake."""
 
 _ENTER = frozenset({"number", "country", "principal", "everyone", "wording", "by", "channel", "at", "attempt"})
@@ -67,6 +75,8 @@ class Desk:
         self._register = register
         self._principals = principals
         self._asterisks = asterisks
+        # A look-up may read much; calls use the same readers of the ledger, and need one that is free.
+        self._one_at_a_time = asyncio.Semaphore(1)
 
     async def enter(self, values: Mapping[str, Any], *, token: str, key: str) -> Mapping[str, Any]:
         """Record an objection that somebody heard.
@@ -75,7 +85,8 @@ class Desk:
             values: `number`, `principal` or `everyone`; where known `country`, `wording`, `by`, `channel`
                 (`http` or `agent`), `at`, and `attempt`, the token of the attempt it was heard in.
             token: Name of the token it came with.
-            key: Names the request: with the same one, the same objection is recorded once. Empty for none.
+            key: Names the request: with the same one, the same objection is recorded once within `KEY_LIFETIME`,
+                unless it was withdrawn meanwhile, or something else was said. Empty for none.
 
         Returns:
             `id`, `reference`, `number`, `scope`, `at` and where it is `held`: `ledger`, or `spool` while that is away.
@@ -86,18 +97,18 @@ class Desk:
         """
         _refuse_others(values, _ENTER)
         scope, number = self._scope(values), self._number(values)
-        by = _text(values, "by", most=MOST_BY_CHARS)
         claim = Claim(
             number=number.e164,
             scope=scope,
             at=self._at(values),
             channel="agent" if _choice(values, "channel", CHANNELS, default="http") == "agent" else "http",
             certainty="stated",
-            by=_who(by, token),
+            by=_who(_text(values, "by", most=MOST_BY_CHARS), token),
             wording=_text(values, "wording", most=MOST_WORDING_CHARS),
             attempt_id=_attempt(values),
-            call=f"http {token} {key}" if key else "",
         )
+        if key:
+            claim = await self._once(claim, f"http {token} {key}")
         taken = await self._objections.take(claim)
         found = {"id": taken.event_id, "reference": taken.reference, "number": claim.number, "scope": scope}
         return found | {"at": taken.at.isoformat(), "held": taken.held}
@@ -116,6 +127,10 @@ class Desk:
         _refuse_others(asked, _FIND)
         if (number := asked.get("number", "")).startswith(" "):
             asked = {**asked, "number": f"+{number.lstrip()}"}  # a plus in an address means a blank
+        async with self._one_at_a_time:
+            return await self._find(asked)
+
+    async def _find(self, asked: Mapping[str, str]) -> Page:
         state = _choice(asked, "state", tuple(State))
         wanted = Wanted(
             scope=_text(asked, "scope"),
@@ -132,11 +147,15 @@ class Desk:
         if asked.get("reference"):
             return Page(_matching(await self._register.named(_text(asked, "reference")), wanted))
         most = _whole(asked, "limit", most=MOST_ENTRIES, default=50)
-        return await self._register.page(wanted, before=_whole(asked, "before", most=2**62, default=0), most=most)
+        before = _whole(asked, "before", most=2**62, default=0)
+        return await self._register.page(wanted, before=before, most=most, most_rows=MOST_ROWS_PER_PAGE)
 
     async def named(self, name: str) -> Sequence[Entry]:
         """Objections with this id or reference; raises LedgerError."""
-        return await self._register.named(name[:40])
+        if not name.isascii() or not name.isalnum():
+            return ()
+        async with self._one_at_a_time:
+            return await self._register.named(name[:40].lower())
 
     async def transfer(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """Send the person of a running call to the objection line.
@@ -157,6 +176,28 @@ class Desk:
             raise InputError("`channel` is missing")
         sent = await transfer(channel, self._asterisks(), asterisk=_text(values, "asterisk"))
         return {"asterisk": sent.asterisk, "channel": sent.channel}
+
+    async def _once(self, claim: Claim, call: str) -> Claim:
+        """The claim as it was recorded under this name before; as one that was not, where it is another one."""
+        try:
+            async with asyncio.timeout(LOOK_UP_S):
+                recorded = {one.id: one for one in await self._register.of_person(self._gate.tag(claim.number))}
+        except (LedgerError, TimeoutError):
+            # One objection more does no harm; one that was lifted and is confirmed as standing does.
+            return claim
+        name, again = call, 0
+        while before := recorded.get(self._id(named := replace(claim, call=name))):
+            is_same = not before.withdrawn and before.wording == claim.wording
+            if is_same and abs(claim.at - before.at) < KEY_LIFETIME:
+                return replace(named, at=before.at)
+            again += 1
+            name = f"{call}\n{again}"  # a line break can be in no key
+        return named
+
+    def _id(self, claim: Claim) -> str:
+        """The id that `Objections` gives a claim with a name."""
+        content = {"call": claim.call, "number": claim.number, "scope": claim.scope}
+        return id_of_content(self._gate.secret, EventKind.OBJECTION, content)
 
     def _number(self, values: Mapping[str, Any]) -> PhoneNumber:
         text, country = _text(values, "number", most=40), _text(values, "country").upper()
@@ -189,6 +230,8 @@ class Desk:
             return now
         if at > now + CLOCK_SKEW:
             raise InputError("`at` lies in the future")
+        if at < now - OLDEST:
+            raise InputError(f"`at` lies more than {OLDEST.days} days back; import older objections from a file")
         return min(at, now)
 
 
@@ -233,12 +276,11 @@ def _moment(values: Mapping[str, Any], name: str) -> dt.datetime | None:
     if not text:
         return None
     try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise InputError(f"`{name}` `{text}` is no moment; write it with its zone: 2026-11-24T11:00:00+01:00")
-    return moment.astimezone(dt.UTC)
+        if (moment := dt.datetime.fromisoformat(text)).tzinfo is not None:
+            return moment.astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise InputError(f"`{name}` `{text}` is no moment; write it with its zone: 2026-11-24T11:00:00+01:00")
 
 
 def _whole(values: Mapping[str, Any], name: str, *, most: int, default: int) -> int:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from asterisk_plugin.core.number import PhoneNumber, parse_number
+from asterisk_plugin.core.number import PhoneNumber, parse_received
 from asterisk_plugin.core.objection_menu import Certainty
 from asterisk_plugin.core.objection_offer import CALLED_BACK, is_line_open
 from asterisk_plugin.errors import LedgerError
@@ -84,9 +84,9 @@ async def identify(gate: Gate, request: AgiRequest, *, history: History | None, 
     path = path if path in PATHS else CALL_END
     site, look_up = gate.site, _LookUp(gate, history, look_up_s)
     if path == CALLED_BACK:
-        number = _as_received(first, site.home_country)
-        attempt = await look_up.last_attempt(number.e164) if number else {}
-        attempt = attempt or {"campaign": _first_showing(site, third)}
+        number, showing = _as_number(first, site.home_country), _showing(site, third)
+        attempt = await look_up.last_attempt(number.e164, showing) if number else {}
+        attempt = attempt or {"campaign": next(iter(showing), "")}
     else:
         token = next((text for text in (first, third) if _is_token(text)), "")
         number = _as_number("" if _is_token(first) else first, site.home_country)
@@ -109,26 +109,20 @@ async def identify(gate: Gate, request: AgiRequest, *, history: History | None, 
 
 
 def _as_number(text: str, home_country: str) -> PhoneNumber | None:
-    number = parse_number(text, home_country)
+    number = parse_received(text, home_country)
     return number if isinstance(number, PhoneNumber) else None
 
 
-def _as_received(text: str, home_country: str) -> PhoneNumber | None:
-    """A caller ID: in national form, with `+`, or in international form without it, as some networks send it."""
-    return _as_number(text, home_country) or (_as_number(f"+{text}", home_country) if text.isdigit() else None)
-
-
-def _first_showing(site: Site, called: str) -> str:
-    """The first campaign that shows this number, empty when none does."""
-    number = _as_received(called, site.home_country)
+def _showing(site: Site, called: str) -> Sequence[str]:
+    """Every campaign that shows the number which was called."""
+    number = _as_number(called, site.home_country)
     if number is None:
-        return ""
-    showing = (
+        return ()
+    return [
         campaign.id
         for campaign in site.campaigns.values()
         if any(asset.number.e164 == number.e164 for asset in campaign.caller_ids)
-    )
-    return next(showing, "")
+    ]
 
 
 def _language(site: Site, campaign: Campaign | None) -> str:
@@ -152,13 +146,17 @@ class _LookUp:
         found = [event for event in await self._ask(self._history.find(token)) if event.event.id == token]
         return next((_attempt_of(event) for event in found if _is_allowed(event)), {})
 
-    async def last_attempt(self, e164: str) -> Mapping[str, str]:
-        """Id and campaign of the last attempt that was allowed to a number, for a campaign that there still is."""
+    async def last_attempt(self, e164: str, showing: Sequence[str]) -> Mapping[str, str]:
+        """Id and campaign of the last attempt that was allowed to a number, for a campaign that there still is.
+
+        Whoever calls a number back means the call that showed it: campaigns that show it come first.
+        """
         if self._history is None:
             return {}
         found = await self._ask(self._history.find_by_person(self._gate.tag(e164)))
-        attempts = (_attempt_of(event) for event in reversed(found) if _is_allowed(event))
-        return next((attempt for attempt in attempts if attempt["campaign"] in self._gate.site.campaigns), {})
+        attempts = [_attempt_of(event) for event in reversed(found) if _is_allowed(event)]
+        known = [attempt for attempt in attempts if attempt["campaign"] in self._gate.site.campaigns]
+        return next((attempt for attempt in known if attempt["campaign"] in showing), next(iter(known), {}))
 
     async def _ask(self, question: Awaitable[Sequence[StoredEvent]]) -> Sequence[StoredEvent]:
         try:

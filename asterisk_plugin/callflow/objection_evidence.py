@@ -22,16 +22,14 @@ _DIGITS = "digits"
 
 @dataclass(slots=True)
 class Heard:
-    """What was said and pressed, growing.
+    """What was said and pressed, growing; pressed keys could be a telephone number wherever they were pressed.
 
     Args:
         said: Prompts in order; spoken digits, which could be a telephone number, only as `digits`.
-        keys: Keys in order; of a number that is being entered only an `x` for each digit.
-        wording: Both together and in full.
+        wording: Both together and in full; to be sealed.
     """
 
     said: list[str] = field(default_factory=list)
-    keys: str = ""
     wording: list[str] = field(default_factory=list)
 
     @property
@@ -47,25 +45,28 @@ class Heard:
             if name != _DIGITS or self.said[-1:] != [_DIGITS]:
                 self.said.append(name)
 
-    def press(self, key: str, *, in_number: bool) -> None:
-        """Note a key.
-
-        Args:
-            key: The key.
-            in_number: It belongs to a telephone number that is being entered.
-        """
+    def press(self, key: str) -> None:
+        """Note a key."""
         self.wording.append(f"[{key}]")
-        self.keys += "x" if in_number and key.isdigit() else key
 
 
 def line_event(
-    call: Call, heard: Heard, *, at: dt.datetime, person: str, number: str, result: str, objections: Sequence[str]
+    call: Call,
+    heard: Heard,
+    *,
+    moves: Sequence[str],
+    at: dt.datetime,
+    person: str,
+    number: str,
+    result: str,
+    objections: Sequence[str],
 ) -> Event:
     """The ledger event of one talk.
 
     Args:
         call: Who was on the line.
         heard: What was said and pressed.
+        moves: What was asked for, without a digit of any number: `objection_state.State.moves`.
         at: When it was over (aware).
         person: Tag of the number; empty when none is known, then only the clear part is kept.
         number: E.164, or empty.
@@ -80,7 +81,7 @@ def line_event(
         "attempt_id": call.attempt_id,
         "language": call.language,
         "said": heard.said,
-        "keys": heard.keys,
+        "moves": list(moves),
         "result": result,
         "objections": list(dict.fromkeys(objections)),
     }

@@ -18,7 +18,7 @@ from asterisk_plugin.callflow.objection_call import Call, History, identify, is_
 from asterisk_plugin.callflow.objection_evidence import BROKEN_OFF, Heard, line_event
 from asterisk_plugin.callflow.objections import MOST_WORDING_CHARS, Claim
 from asterisk_plugin.core import objection_menu as menu
-from asterisk_plugin.core.objection_menu import End, HungUp, Key, Listen, NotRecorded, Phase, Record, Recorded, Say
+from asterisk_plugin.core.objection_menu import Certainty, End, HungUp, Key, Listen, NotRecorded, Record, Recorded, Say
 from asterisk_plugin.core.objection_offer import call_back_number
 from asterisk_plugin.core.prompts import FOLDER, centre_prompt, company_prompt
 from asterisk_plugin.core.site import EVERYONE
@@ -99,6 +99,7 @@ class _Talk:
     def __init__(self, line: ObjectionLine, channel: Channel, call: Call) -> None:
         self.call = call
         self.heard = Heard()
+        self.moves: tuple[str, ...] = ()
         self.objections: list[str] = []
         self.result = BROKEN_OFF
         self.objected = ""  # the number of the last objection
@@ -160,8 +161,9 @@ class _Talk:
 
     def _step(self, event: menu.Event) -> tuple[menu.Action, ...]:
         if isinstance(event, Key):
-            self.heard.press(event.key, in_number=self._state.phase is Phase.ENTER)
+            self.heard.press(event.key)
         self._state, actions = menu.step(self._state, event, self._gate.clock())
+        self.moves = self._state.moves
         return actions
 
     async def _do(self, actions: tuple[menu.Action, ...]) -> menu.Event | End:
@@ -181,8 +183,6 @@ class _Talk:
                     return await self._record(action)
                 case End():
                     return action
-                case _:  # Transfer: what End("PERSON") tells the dialplan
-                    pass
         return HungUp()
 
     async def _say(self, say: Say, listen: Listen | None) -> menu.Event | None:
@@ -237,13 +237,14 @@ class _Talk:
         return Recorded(taken.reference)
 
     def _claim(self, record: Record) -> Claim:
-        call = self.call
+        call, rule = self.call, self._gate.site.objection_line.other_number
         return Claim(
             number=record.number.e164,
             scope=record.scope,
             at=self._gate.clock(),
             channel="ivr",
             certainty=cast('Literal["called", "caller-id", "entered", "unconfirmed"]', str(record.certainty)),
+            other_number="" if record.certainty == Certainty.CALLED else rule.value,
             wording=self.heard.text[-MOST_WORDING_CHARS:],
             attempt_id=call.attempt_id,
             language=call.language,
@@ -258,6 +259,7 @@ def _write_down(gate: Gate, talk: _Talk) -> None:
     event = line_event(
         talk.call,
         talk.heard,
+        moves=talk.moves,
         at=gate.clock(),
         person=gate.tag(number) if number else "",
         number=number,

@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Coroutine, Sequence
 
-    from asterisk_plugin.ports import Event
+    from asterisk_plugin.ports import Event, StoredEvent
 
-LEDGER_WAIT_S = 0.8
+LOOK_UP_S = 0.3
+LEDGER_WAIT_S = 0.6
 SPOOL_WAIT_S = 0.5
 STORE_WAIT_S = 0.5
 """Together less than the 2 s that a person is kept waiting."""
@@ -52,6 +53,10 @@ class ObjectionLedger(Protocol):
 
     async def append(self, events: Sequence[Event], *, timeout_s: float | None = None) -> int:
         """Write and wait until durable; returns the last row's seq, also of one that was there."""
+        ...
+
+    async def find_by_person(self, person: str) -> Sequence[StoredEvent]:
+        """Every event about a person."""
         ...
 
 
@@ -85,6 +90,8 @@ class Claim:
         at: When (aware).
         channel: How: `ivr`, `agent`, `http` or `cli`.
         certainty: Of the number: `called`, `caller-id`, `entered`, `unconfirmed` or `stated`.
+        other_number: The site's rule for a number that we did not call, a value of `site.OtherNumber`; empty for
+            one that we called and for what was said to somebody.
         by: Who entered it, empty for the person.
         wording: What was heard and pressed, or said, as text; what is too long is cut.
         attempt_id: The attempt that led to it, 32 hex characters, or empty.
@@ -99,6 +106,7 @@ class Claim:
     at: dt.datetime
     channel: Literal["ivr", "agent", "http", "cli"]
     certainty: Literal["called", "caller-id", "entered", "unconfirmed", "stated"]
+    other_number: Literal["", "honour", "review"] = ""
     by: str = ""
     wording: str = ""
     attempt_id: str = ""
@@ -170,16 +178,18 @@ class Objections:
             NotRecordedError: Neither ledger nor spool has it for certain, or it is no claim that could be recorded.
         """
         event = self._event(claim)
-        return await asyncio.shield(self._start(self._take(event)))
+        return await asyncio.shield(self._start(self._take(claim, event)))
 
     async def close(self) -> None:
         """Wait for what is being taken."""
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
-    def _event(self, claim: Claim) -> Event:
+    def _event(self, claim: Claim, *, again: int = 0) -> Event:
         if not _is_e164(claim.number) or not claim.scope or claim.at.tzinfo is None:
             raise NotRecordedError(f"an objection against `{claim.scope[:40]}` has no number, scope or time zone")
         content = {"call": claim.call, "number": claim.number, "scope": claim.scope}
+        if again:
+            content["again"] = str(again)
         event = objection_event(
             id_of_content(self._secret, EventKind.OBJECTION, content) if claim.call else new_id(),
             person=person_tag(self._secret, claim.number),
@@ -192,13 +202,16 @@ class Objections:
         )
         more = {
             "certainty": claim.certainty,
+            "other_number": claim.other_number,
             "attempt_id": claim.attempt_id,
             "language": claim.language,
             "path": claim.path,
         }
         return replace(event, body={**event.body, **more})
 
-    async def _take(self, event: Event) -> Taken:
+    async def _take(self, claim: Claim, event: Event) -> Taken:
+        if claim.call:
+            event = await self._not_withdrawn(claim, event)
         seq = await self._to_ledger(event)
         if not seq:
             await self._to_spool(event)
@@ -212,6 +225,23 @@ class Objections:
                 self._on_fault("objection", exc)
         held: Literal["ledger", "spool"] = "ledger" if seq else "spool"
         return Taken(event.id, str(event.body["reference"]), event.at, held)
+
+    async def _not_withdrawn(self, claim: Claim, event: Event) -> Event:
+        """The same event, or one more of the same call when the person has withdrawn the first and objects again."""
+        try:
+            self._ledger.check()
+            async with asyncio.timeout(LOOK_UP_S):
+                rows = await self._ledger.find_by_person(event.person)
+        except Exception as exc:  # noqa: BLE001 - the boundary: the objection itself counts more
+            self._on_fault("objection", exc)
+            return event
+        kind = EventKind.OBJECTION_WITHDRAWN
+        withdrawn = {row.event.body.get("objection") for row in rows if row.event.kind is kind}
+        again = 0
+        while event.id in withdrawn:
+            again += 1
+            event = self._event(claim, again=again)
+        return event
 
     async def _to_ledger(self, event: Event) -> int:
         """Its row's seq, 0 when the ledger does not have it for certain."""

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 MAX_ID_CHARS = 40
 """Longest campaign or agent id taken from the dialplan; configured ids are no longer."""
 
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One decided attempt.
@@ -89,7 +90,8 @@ async def decide_attempt(gate: Gate, request: AgiRequest) -> Attempt:
         facts, verdict = await _decide(gate, facts, attempt_id=attempt_id, now=now)
     except Exception as exc:  # noqa: BLE001 - the boundary: a fault of ours must be answered, not dialled
         gate.observer.fault("attempt", exc)
-        verdict = _internal_error(type(exc).__name__)
+        is_emergency = engine.is_emergency(facts)
+        verdict = engine.emergency_verdict(facts) if is_emergency else _internal_error(type(exc).__name__)
     verdict = _recordable(gate, facts, verdict)
     if verdict.decision is Decision.ALLOW:
         return Attempt(attempt_id, facts, verdict, now)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from asterisk_plugin.callflow.records import id_of_content
-from asterisk_plugin.callflow.withdrawal import objections_of, why_not, withdrawal_of
-from asterisk_plugin.core.register import Confirmed, Entry, Wanted, Withdrawn
+from asterisk_plugin.callflow.withdrawal import objections_of, why_not, withdrawal_of, withdrawn
+from asterisk_plugin.core.register import Confirmed, Entry, Wanted
 from asterisk_plugin.core.site import EVERYONE
 from asterisk_plugin.errors import InputError
 from asterisk_plugin.ports import Event, EventKind
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from asterisk_plugin.ports import Clock, StoredEvent
 
-ROWS_PER_STEP = 500
+ROWS_PER_STEP = 100
+"""Rows read at a time: few, so that whoever waits for the same readers of the ledger waits shortly."""
 
 
 class RegisterLedger(Protocol):
@@ -66,36 +67,36 @@ class Register:
         self._ledger = ledger
         self._clock = clock
 
-    async def page(self, wanted: Wanted, *, before: int = 0, most: int = 50) -> Page:
+    async def page(self, wanted: Wanted, *, before: int = 0, most: int = 50, most_rows: int | None = None) -> Page:
         """Entries that somebody asks for, newest first.
 
         Args:
             wanted: Which.
             before: Where to begin: the `before` of the page before; 0 for the newest.
             most: So many at most, at least one.
+            most_rows: Look at so many rows at most, at least one; then a page may hold few entries, or none,
+                and yet be followed by another. None for all.
 
         Raises:
             LedgerError: The ledger cannot be read.
         """
         found: list[Entry] = []
-        async for entry in self.entries(wanted, before=before):
-            if len(found) == most:
-                return Page(tuple(found), found[-1].row)
-            found.append(entry)
+        looked_at = 0
+        async for entry in self._all(before):
+            if wanted.matches(entry):
+                if len(found) == most:
+                    return Page(tuple(found), found[-1].row)
+                found.append(entry)
+            looked_at += 1
+            if looked_at == most_rows:
+                return Page(tuple(found), entry.row)
         return Page(tuple(found))
 
     async def entries(self, wanted: Wanted, *, before: int = 0) -> AsyncIterator[Entry]:
         """Every entry that somebody asks for, newest first; raises as `page`."""
-        changes = _by_objection(await self._ledger.objection_changes())
-        while True:
-            rows = await self._ledger.objections(before=before, most=ROWS_PER_STEP)
-            for stored in rows:
-                entry = await self._entry(stored, changes.get(stored.event.id, ()))
-                if wanted.matches(entry):
-                    yield entry
-            if len(rows) < ROWS_PER_STEP:
-                return
-            before = rows[-1].seq
+        async for entry in self._all(before):
+            if wanted.matches(entry):
+                yield entry
 
     async def of_person(self, person: str) -> tuple[Entry, ...]:
         """A person's objections, newest first; raises as `page`.
@@ -156,6 +157,16 @@ class Register:
             for one in standing
         )
 
+    async def _all(self, before: int) -> AsyncIterator[Entry]:
+        changes = _by_objection(await self._ledger.objection_changes())
+        while True:
+            rows = await self._ledger.objections(before=before, most=ROWS_PER_STEP)
+            for stored in rows:
+                yield await self._entry(stored, changes.get(stored.event.id, ()))
+            if len(rows) < ROWS_PER_STEP:
+                return
+            before = rows[-1].seq
+
     async def _entry(
         self, stored: StoredEvent, changes: Sequence[StoredEvent], events: Sequence[StoredEvent] | None = None
     ) -> Entry:
@@ -163,7 +174,7 @@ class Register:
         gone = [change for change in changes if change.event.kind is EventKind.OBJECTION_WITHDRAWN]
         if gone and events is None:
             events = await self._ledger.find_by_person(event.person)
-        texts = ("reference", "scope", "channel", "by", "certainty", "attempt_id", "language", "path")
+        texts = ("reference", "scope", "channel", "by", "certainty", "other_number", "attempt_id", "language", "path")
         return Entry(
             row=stored.seq,
             person=event.person,
@@ -171,7 +182,7 @@ class Register:
             at=event.at,
             number=str(sealed.get("number") or ""),
             wording=str(sealed.get("wording") or ""),
-            withdrawn=tuple(_withdrawn(stored, change, events or (), self._clock()) for change in gone),
+            withdrawn=tuple(withdrawn(event, change.event, events or (), self._clock()) for change in gone),
             confirmed=tuple(
                 Confirmed(change.event.at, str(change.event.body.get("by") or ""))
                 for change in changes
@@ -200,17 +211,6 @@ def _by_objection(events: Sequence[StoredEvent]) -> Mapping[str, list[StoredEven
         if stored.event.kind in (EventKind.OBJECTION_WITHDRAWN, EventKind.OBJECTION_CONFIRMED):
             found.setdefault(stored.event.body["objection"], []).append(stored)
     return found
-
-
-def _withdrawn(
-    objection: StoredEvent, change: StoredEvent, events: Sequence[StoredEvent], now: dt.datetime
-) -> Withdrawn:
-    named = change.event.body["consent"]
-    consents = [one for one in events if one.event.kind is EventKind.CONSENT and one.event.id == named]
-    holds = bool(consents) and not why_not(objection.event, consents[0], events, now)
-    principal = str(consents[0].event.body["principal"]) if consents else ""
-    same_person = change.event.person == objection.event.person
-    return Withdrawn(change.event.at, str(change.event.body.get("by") or ""), named, principal, holds and same_person)
 
 
 def _consent(

@@ -182,7 +182,6 @@ class RunningCalls:
         if leg.flagged:
             return
         leg.flagged = True  # before the wait: the announcement comes from two sides at once
-        faults = []
         try:
             agent = await self._agent(leg)
         except ManagerError as exc:
@@ -192,13 +191,15 @@ class RunningCalls:
         if not agent:
             leg.flagged = False
             return  # nobody talks to the person: this is the call that leads to the objection line
+        told = False
         for name, fields in messages_to(agent, reference):
             try:
                 await self._send(name, fields, READ_TIMEOUT_S)
+                told = True
             except ManagerError as exc:
-                faults.append(exc)
-        if len(faults) == len(messages_to(agent, reference)):
-            self._missed(leg, faults[0])
+                _log.warning("%s: the agent of `%s` was not told by %s: %s", self._name, _shown(leg), name, exc)
+        if not told:
+            self._missed(leg, "its agent could be told in no way")
             return
         self._on_event("objection-flagged")
         _log.warning("%s: `%s` talks to somebody who has just objected, agent told", self._name, _shown(leg))
@@ -272,7 +273,7 @@ class RunningCalls:
         assert self._manager is not None, "attach() comes before the first event"
         return await self._manager.send_action(name, fields, timeout_s)
 
-    def _missed(self, leg: RunningLeg, fault: Exception) -> None:
+    def _missed(self, leg: RunningLeg, fault: Exception | str) -> None:
         self._on_event("objection-missed")
         _log.error("%s: `%s` of somebody who has objected is not ended: %s", self._name, _shown(leg), fault)
 

@@ -1,7 +1,8 @@
 """Sends the called person of a running call to the objection line, over AMI.
 
 Whoever asks names a channel, the agent's or the person's own. The leg that is sent on is always one on a
-trunk, and it always goes to the same place: a name that somebody makes up can lead no call anywhere else.
+trunk that the gate let out, which `ringfence-trunk` marked, and it always goes to the same place: a name that
+somebody makes up can lead no call anywhere else, and no emergency call, and nobody who called in, anywhere.
 
 Asterisk's list of channels says which of them share a bridge. Between an agent and the person there may be
 Local channels, each with two halves in two bridges; they are followed.
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 CONTEXT, EXTENSION, PRIORITY = "ringfence-objection", "transfer", "1"
 TIMEOUT_S = 3.0
+MARK = "RINGFENCE_CALLED"
+"""What `ringfence-trunk` sets on the leg of a called person: the number."""
 
 _log = logging.getLogger("ringfence.transfer")
 
@@ -68,7 +71,8 @@ async def transfer(channel: str, asterisks: Sequence[WatchedTrunks], *, asterisk
         asterisk: Name of the one it is on; empty to look on all.
 
     Raises:
-        NoSuchCallError: The channel is not there, or nobody on a trunk is at its other end.
+        NoSuchCallError: The channel is not there, nobody on a trunk is at its other end, or the gate did not let
+            this call out.
         InputError: There is no Asterisk of that name, or several have a channel of this name.
         ManagerError: An Asterisk cannot be asked, or refused.
     """
@@ -97,6 +101,8 @@ async def transfer(channel: str, asterisks: Sequence[WatchedTrunks], *, asterisk
     leg = person_leg(channel, channels.values(), one.trunks)
     if not leg:
         raise NoSuchCallError("nobody on a trunk is at the other end of this channel, or they have not answered")
+    if not await _is_marked(one, leg):
+        raise NoSuchCallError("this is no call that the gate let out")
     await _redirect(one, leg)
     return Transferred(one.name, leg)
 
@@ -140,14 +146,25 @@ async def _channels(one: WatchedTrunks) -> dict[str, Fields]:
     return {fields["Channel"]: fields for fields in messages[1:] if fields.get("Channel")}
 
 
+async def _is_marked(one: WatchedTrunks, leg: str) -> bool:
+    answer = await _ask_about_leg(one, "Getvar", {"Channel": leg, "Variable": MARK})
+    return answer[0].get("Value", "").strip() != ""
+
+
 async def _redirect(one: WatchedTrunks, leg: str) -> None:
-    fields = {"Channel": leg, "Context": CONTEXT, "Exten": EXTENSION, "Priority": PRIORITY}
     try:
-        await one.manager.send_action("Redirect", fields, TIMEOUT_S)
+        await _ask_about_leg(
+            one, "Redirect", {"Channel": leg, "Context": CONTEXT, "Exten": EXTENSION, "Priority": PRIORITY}
+        )
+    except ManagerLostError as exc:
+        raise ManagerLostError(f"whether `{one.name}` has sent the call on is not known: {exc}") from exc
+    _log.info("%s: `%s` was sent to the objection line", one.name, without_number(leg))
+
+
+async def _ask_about_leg(one: WatchedTrunks, action: str, fields: Fields) -> Sequence[Fields]:
+    try:
+        return await one.manager.send_action(action, fields, TIMEOUT_S)
     except ActionRefusedError as exc:
         if "not exist" in str(exc) or "No such channel" in str(exc):
             raise NoSuchCallError("the call has just ended") from exc
         raise
-    except ManagerLostError as exc:
-        raise ManagerLostError(f"whether `{one.name}` has sent the call on is not known: {exc}") from exc
-    _log.info("%s: `%s` was sent to the objection line", one.name, without_number(leg))

@@ -3,8 +3,9 @@
 Rule 1: an objection is never deleted. Its withdrawal is a row of its own that names the objection and the
 consent; both stay in the ledger.
 Rule 2: a withdrawal is worth what its consent is worth. The consent is the same person's, was given after the
-objection, and lifts it for the principal that it was given to: of an objection against everyone the rest
-stays. Once that consent is taken back, or the time it was given for is over, the objection stands again.
+objection and recorded in a later row (an objection that is dated back does not fall to what was there before it),
+and lifts it for the principal that it was given to: of an objection against everyone the rest stays. Once that
+consent is taken back, or the time it was given for is over, the objection stands again.
 Rule 3: one withdrawal lifts one objection. A person who objected twice, or objects again, is protected by
 the other one, however close together the two were recorded.
 
@@ -17,6 +18,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from asterisk_plugin.callflow.records import new_id
+from asterisk_plugin.core.register import Withdrawn
 from asterisk_plugin.core.site import EVERYONE
 from asterisk_plugin.errors import InputError
 from asterisk_plugin.ports import Event, EventKind
@@ -34,28 +36,20 @@ def objections_of(events: Iterable[StoredEvent]) -> tuple[StoredEvent, ...]:
     return tuple(stored for stored in events if stored.event.kind is EventKind.OBJECTION)
 
 
-def lifted_for(objection: Event, events: Sequence[StoredEvent], now: dt.datetime) -> tuple[str, ...]:
-    """For which principals an objection is withdrawn now, sorted; empty while it stands for all it was against.
+def withdrawn(objection: Event, change: Event, events: Sequence[StoredEvent], now: dt.datetime) -> Withdrawn:
+    """What became of a withdrawal of an objection.
 
     Args:
         objection: The objection.
-        events: Everything recorded about the same person, in the ledger's order.
+        change: The withdrawal.
+        events: Everything recorded about the person of the objection.
         now: The moment of the question (aware).
     """
-    named = {
-        stored.event.body["consent"]
-        for stored in events
-        if stored.event.kind is EventKind.OBJECTION_WITHDRAWN and stored.event.body["objection"] == objection.id
-    }
-    consents = [stored for stored in events if stored.event.kind is EventKind.CONSENT and stored.event.id in named]
-    lifting = [stored for stored in consents if not why_not(objection, stored, events, now)]
-    return tuple(sorted({str(stored.event.body["principal"]) for stored in lifting}))
-
-
-def stands(objection: Event, events: Sequence[StoredEvent], now: dt.datetime, principal: str) -> bool:
-    """Tell whether an objection stands against calls for this principal now."""
-    scope = objection.body["scope"]
-    return scope in (principal, EVERYONE) and principal not in lifted_for(objection, events, now)
+    named = change.body["consent"]
+    consents = [one for one in events if one.event.kind is EventKind.CONSENT and one.event.id == named]
+    holds = bool(consents) and change.person == objection.person and not why_not(objection, consents[0], events, now)
+    principal = str(consents[0].event.body["principal"]) if consents else ""
+    return Withdrawn(change.at, str(change.body.get("by") or ""), named, principal, holds)
 
 
 def why_not(objection: Event, consent: StoredEvent, events: Sequence[StoredEvent], now: dt.datetime) -> str:
@@ -64,7 +58,7 @@ def why_not(objection: Event, consent: StoredEvent, events: Sequence[StoredEvent
     Args:
         objection: The objection.
         consent: A consent of the same person.
-        events: Everything recorded about that person.
+        events: Everything recorded about that person; an objection that is in no row among it cannot be withdrawn.
         now: The moment of the question (aware).
     """
     body = consent.event.body
@@ -73,6 +67,8 @@ def why_not(objection: Event, consent: StoredEvent, events: Sequence[StoredEvent
         return "the consent is another person's"
     if scope not in (principal, EVERYONE):
         return f"the consent is to calls for `{principal}`, the objection is against `{scope}`"
+    if not any(stored.event.id == objection.id and stored.seq < consent.seq for stored in events):
+        return "the consent was recorded before the objection"
     given_ms = _ms(_moment(body["given_at"]))
     if given_ms <= _ms(objection.at):
         return "the consent was given before the objection"

@@ -20,6 +20,7 @@ from asterisk_plugin.app import objections_without_ledger, open_node, scripts
 from asterisk_plugin.callflow.gate import Gate, Observer
 from asterisk_plugin.callflow.projector import Projector
 from asterisk_plugin.cli.logs import set_up_logs
+from asterisk_plugin.core.engine import is_emergency_number
 from asterisk_plugin.errors import (
     ChannelHungUp,
     LedgerError,
@@ -39,12 +40,12 @@ if TYPE_CHECKING:
     from asterisk_plugin.app import Node
     from asterisk_plugin.callflow.objection_call import History
     from asterisk_plugin.callflow.objections import Objections
-    from asterisk_plugin.ports import Channel
+    from asterisk_plugin.ports import AgiRequest, Channel
 
 _log = logging.getLogger("ringfence.agi")
 
-_DECIDING = frozenset({"attempt", "trunk"})
-"""Scripts that need every record there is; the others must not wait for it."""
+_DECIDING = {"attempt": 0, "trunk": 1}
+"""Scripts that need every record there is, and which argument is the number; the others must not wait for it."""
 
 
 def main() -> None:
@@ -78,11 +79,18 @@ async def _answer(channel: Channel) -> None:
             await _run(channel, gate, objections)
         return
     try:
-        if channel.request.script in _DECIDING:
+        if channel.request.script in _DECIDING and not _is_emergency(channel.request, loaded):
             await _bring_up_to_date(node)
         await _run(channel, node.gate, node.objections, history=node.ledger)
     finally:
         await node.close()
+
+
+def _is_emergency(request: AgiRequest, loaded: Loaded) -> bool:
+    """Whether an emergency number is dialled, which waits for nothing."""
+    place = _DECIDING[request.script]
+    number = request.arguments[place] if len(request.arguments) > place else ""
+    return is_emergency_number(number, loaded.site)
 
 
 async def _run(

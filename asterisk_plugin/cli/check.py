@@ -103,9 +103,7 @@ async def _with_records(loaded: Loaded, facts: AttemptFacts, now: dt.datetime) -
         return replace(facts, records_fault=f"no service ever ran on data directory `{loaded.data_dir}`")
     person = keys.tag(facts.called.e164)
     limits = engine.Hearing(facts, now).limits
-    query = look_up_query(
-        facts, now, limits=limits, person=person, reserve=False, attempt_id="", token_lifetime_s=1
-    )
+    query = look_up_query(facts, now, limits=limits, person=person, reserve=False, attempt_id="", token_lifetime_s=1)
     try:
         async with store_of(loaded) as store:
             return replace(facts, records=await store.look_up(query))

@@ -80,8 +80,8 @@ def show_event(
 
 
 def _name(text: str) -> str:
-    """An id is written small, a reference in capitals; people write both as they like."""
-    return text.lower() if len(text) == ID_CHARS else text.upper()
+    """An id is written small; people write it as they like."""
+    return text.lower() if len(text) == ID_CHARS else text
 
 
 def _noted(text: str) -> tuple[int, str] | None:

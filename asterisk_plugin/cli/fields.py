@@ -7,6 +7,7 @@ Rule 2: nothing is guessed: what a permission is worth depends on each of its fi
 from __future__ import annotations
 
 import datetime as dt
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,20 @@ if TYPE_CHECKING:
 
 MAX_NAME_CHARS = 60
 MAX_TEXT_CHARS = 4000
+
+
+def unprintable(text: str) -> list[str]:
+    """The characters of a text that could steer a terminal, or show it as another: all but line breaks and tabs."""
+    plain = text.replace("\r\n", "\n")
+    return [one for one in plain if one not in "\n\t" and not one.isprintable() and unicodedata.category(one) != "Zs"]
+
+
+def visible(text: str) -> str:
+    """The same text with those characters written out as Python writes them."""
+    plain = text.replace("\r\n", "\n")
+    for one in set(unprintable(plain)):
+        plain = plain.replace(one, one.encode("unicode_escape").decode())
+    return plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +72,14 @@ class Fields:
     """The texts of one record, read with a note of everything that is wrong with them."""
 
     def __init__(self, values: Mapping[str, str], desk: Desk) -> None:
-        self._values = values
         self.desk = desk
-        self.problems: list[str] = []
+        self.problems = [
+            f"{name} has a character that cannot be printed, U+{ord(found[0]):04X}; line breaks and tabs are allowed"
+            for name, text in values.items()
+            if (found := unprintable(text))
+        ]
+        # What is wrong with a value is told with the value.
+        self._values = {name: visible(text) if unprintable(text) else text for name, text in values.items()}
         self.number = self._number()
 
     def text(self, name: str, *, most: int = MAX_TEXT_CHARS) -> str:

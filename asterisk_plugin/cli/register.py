@@ -7,6 +7,7 @@ import csv
 import datetime as dt
 import json
 import os
+import re
 import sys
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from asterisk_plugin.callflow.register import Register, confirmation_of
+from asterisk_plugin.cli.fields import unprintable, visible
 from asterisk_plugin.cli.given import console, read_number
 from asterisk_plugin.cli.opened import keys_of_records, ledger_of, put_in_force
 from asterisk_plugin.core.register import Entry, Wanted, as_values
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from asterisk_plugin.settings.load import Loaded
 
 ERASED = "erased"
-ID_CHARS = 32
 
 COLUMNS = (
     *("number", "scope", "at", "wording", "by", "reference", "id", "channel", "certainty", "language", "path"),
@@ -39,7 +40,9 @@ COLUMNS = (
 )
 """Columns of the CSV."""
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet may take a semicolon, a tab or a line break within a cell for the cell's end, and the wide signs of
+# Japanese keyboards for the plain ones.
+_FORMULA = re.compile(r'(^|[;\t\n])(?=[ "]*[=+\-@＝＋－＠])|^(?=[\t\n])')
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ async def newest(loaded: Loaded, wanted: Wanted, *, most: int) -> tuple[Sequence
 async def search(loaded: Loaded, what: str, country: str) -> Sequence[Entry]:
     """Objections by number, reference or id, else by words; raises as `newest`."""
     async with _register(loaded) as (register, _, keys):
-        found = list(await register.named(_name(what)))
+        found = list(await register.named(what.lower()))
         with contextlib.suppress(InputError):
             known = {entry.id for entry in found}
             of_person = await register.of_person(keys.tag(read_number(what, country).e164))
@@ -161,13 +164,20 @@ def show(entries: Sequence[Entry]) -> None:
             *(entry.reference, entry.number or ERASED, _whom(entry.scope), f"{entry.at:%Y-%m-%d %H:%M} UTC", came),
             *(_state(entry), entry.wording),
         )
-        out.add_row(*(Text(text) for text in texts))
+        out.add_row(*(Text(visible(text)) for text in texts))
     console().print(out)
 
 
 def dumps(values: Any) -> str:
-    """JSON for people and programs."""
-    return json.dumps(values, indent=2, ensure_ascii=False)
+    """JSON for people and programs; nothing in it steers a terminal."""
+    return _dumped(values, indent=2)
+
+
+def _dumped(values: Any, *, indent: int | None = None) -> str:
+    text = json.dumps(values, indent=indent, ensure_ascii=False)
+    for one in set(unprintable(text)):
+        text = text.replace(one, json.dumps(one)[1:-1])
+    return text
 
 
 @contextlib.asynccontextmanager
@@ -180,7 +190,7 @@ async def _register(loaded: Loaded) -> AsyncIterator[tuple[Register, SqlLedger, 
 async def _find(register: Register, asked: Asked, country: str, keys: Keys) -> tuple[Entry | None, str]:
     """The one objection that is meant, None for all of a person; and the person's tag."""
     tag = keys.tag(read_number(asked.number, country).e164) if asked.number else ""
-    found = [entry for entry in await register.named(_name(asked.name)) if tag in ("", entry.person)]
+    found = [entry for entry in await register.named(asked.name.lower()) if tag in ("", entry.person)]
     if len(found) > 1:
         raise InputError(f"{len(found)} people have the reference `{asked.name}`; add --number")
     if found:
@@ -192,11 +202,6 @@ async def _find(register: Register, asked: Asked, country: str, keys: Keys) -> t
     if not person or not await register.of_person(person):
         raise InputError(f"there is no objection `{asked.name[:40]}`")
     return None, person
-
-
-def _name(text: str) -> str:
-    """An id is written small, a reference in capitals; people write both as they like."""
-    return text.lower() if len(text) == ID_CHARS else text.upper()
 
 
 def _is_lifted(entry: Entry, principal: str) -> bool:
@@ -222,7 +227,7 @@ async def _write(entries: AsyncIterator[Entry], out: IO[str], form: str, on_entr
         if table is not None:
             table.writerow(_cells(entry))
         else:
-            out.write(json.dumps(as_values(entry), ensure_ascii=False) + "\n")
+            out.write(_dumped(as_values(entry)) + "\n")
         rows += 1
         on_entry()
     return rows
@@ -246,7 +251,7 @@ def _cells(entry: Entry) -> dict[str, str]:
 
 
 def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return _FORMULA.sub(r"\1'", visible(text))
 
 
 def _private(path: Path) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import re
 import shutil
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from asterisk_plugin.callflow.gate import utc_now
 from asterisk_plugin.core.engine import is_emergency_number
 from asterisk_plugin.errors import LedgerUnavailableError, StartupError, StoreError
 from asterisk_plugin.ledger import open_ledger
+from asterisk_plugin.settings.cross import is_loopback
 from asterisk_plugin.settings.data_dir import DataDir
 from asterisk_plugin.settings.files import shipped
 from asterisk_plugin.store.inspection import inspect
@@ -69,6 +69,7 @@ async def run_checks(
         *await _check_asterisks(loaded, shipped_contexts() if contexts is None else contexts, admin, clock),
         *(check for checks in own for check in checks),
         _check_disk(loaded),
+        *_check_exposure(loaded),
     ]
 
 
@@ -89,7 +90,7 @@ async def _check_asterisks(loaded: Loaded, contexts: Sequence[str], admin: Login
     }
     checks += judge_system_names(names)
     for settings in asterisks:
-        if _is_loopback(loaded.service.agi.host) and not _is_loopback(settings.host):
+        if is_loopback(loaded.service.agi.host) and not is_loopback(settings.host):
             sentence = f"FastAGI listens on {loaded.service.agi.host}, which `{settings.host}` cannot reach"
             remedy = "set `agi.host` to an address that this Asterisk reaches"
             checks.append(Check(f"{settings.name}: FastAGI", State.FAIL, sentence, remedy))
@@ -157,10 +158,15 @@ def _check_disk(loaded: Loaded) -> Check:
     return Check("disk", State.OK, sentence)
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _check_exposure(loaded: Loaded) -> list[Check]:
+    """Which of our ports other machines reach."""
+    checks = []
+    agi, http = loaded.service.agi, loaded.service.http
+    if not is_loopback(agi.host):
+        sentence = f"FastAGI listens on {agi.host} and answers {', '.join(agi.allow_from)}"
+        checks.append(Check("FastAGI port", State.WARN, sentence, "let only your Asterisks reach it (firewall)"))
+    if not is_loopback(http.host):
+        sentence = f"the API listens on {http.host} without TLS: tokens travel in clear"
+        remedy = "listen on 127.0.0.1, behind a proxy with TLS"
+        checks.append(Check("HTTP port", State.WARN, sentence, remedy))
+    return checks

@@ -15,8 +15,8 @@ from asterisk_plugin.core.dialplan_text import (
     Parsed,
     Step,
     arguments,
+    branches,
     parse,
-    unbalanced,
 )
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ __all__ = ["RULES", "LintProblem", "lint", "lint_files"]
 _CALLER_TEXT = re.compile(r"\$\{(?:EXTEN|CALLERID|CALLERIDNUM|CALLERIDNAME|ARG\d+|RINGFENCE_DIALLED)\b[^}]*\}")
 _MAKES_SAFE = re.compile(r"\$\{(?:FILTER|LEN)\(")
 _SHELLS = frozenset({"system", "trysystem"})
-_READS_TEXT_AS_CODE = frozenset({*_SHELLS, "agi", "eagi", "dial", "externalivr", "originate", "exec", "tryexec"})
+_DIALS = frozenset({"dial", "retrydial", "page", "followme"})
+_READS_TEXT_AS_CODE = _SHELLS | _DIALS | {"agi", "eagi", "externalivr", "originate", "exec", "tryexec"}
 _MACROS = frozenset({"macro", "macroexclusive", "macroif"})
 _CHECKS = frozenset({"gotoif", "gosubif"})
 _TRUNK_LINE = re.compile(r"[A-Za-z0-9]+/[^&]*@|PJSIP/[^,&/]+/sips?:|(?:DAHDI|IAX2|SIP)/[^,&/]+/", re.IGNORECASE)
@@ -35,11 +36,15 @@ _GUARDED = {"attempt": ("RINGFENCE_DECISION", "ALLOW"), "trunk": ("RINGFENCE_TRU
 _CLEARED = {"objection": "RINGFENCE_OBJECTION", **{script: name for script, (name, _) in _GUARDED.items()}}
 _SENT_TO = re.compile(r"[bBF]\(([A-Za-z0-9_-]+)\^([A-Za-z0-9_-]+)\^([A-Za-z0-9_-]+)")
 _SHADOWED = re.compile(
-    r"\$\{(RINGFENCE_(?:AGI|AGI_SCRIPT|WAIT_S|SCRIPT_WAIT_S|DIAL_OPTIONS|CALLER_NAME|OBJECTION_S|CALL_BACK))\b"
+    r"\$\{(RINGFENCE_(?:AGI|AGI_SCRIPT|WAIT_S|SCRIPT_WAIT_S|DIAL_OPTIONS|CALLER_NAME|OBJECTION_S|CALL_BACK"
+    r"|OBJECTION_PROCESSES))\b"
 )
 _HANDLER = "CHANNEL(hangup_handler_push)="
 _LINE = frozenset({"ringfence-objection", "ringfence-callback"})
-_LEADS_OUT = frozenset({"background", "bridge", "dial", "disa", "originate", "queue", "transfer", "waitexten"})
+_TAKES_KEYS = frozenset({"background", "disa", "read", "readexten", "waitexten"})
+_LEADS_OUT = _DIALS | _TAKES_KEYS | {"bridge", "originate", "queue", "transfer"}
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+_WRITTEN = re.compile(r"(?:LOCAL\()?_{0,2}(\w+)\)?=(.*)", re.DOTALL)
 
 
 def lint(text: str, file: str) -> list[LintProblem]:
@@ -59,9 +64,10 @@ def lint_files(texts: Mapping[str, str]) -> list[LintProblem]:
     files = [parse(text, file) for file, text in texts.items()]
     problems = {problem for one in files for problem in one.problems}
     for one in files:
+        problems.update(_inclusions(one))
         for extension in one.extensions:
             problems.update(_pattern(extension))
-            for step in extension.steps:
+            for step in (run for written in extension.steps for run in written.runs()):
                 problems.update(problem for rule in RULES for problem in rule(extension, step))
                 problems.update(_jumps(extension, step, files))
     order = list(texts)
@@ -82,6 +88,13 @@ def _pattern(extension: Extension) -> Iterator[LintProblem]:
         )
 
 
+def _inclusions(one: Parsed) -> Iterator[LintProblem]:
+    """The objection line has its own extensions and no others."""
+    for context, line in one.inclusions:
+        if context in _LINE:
+            yield LintProblem(one.file, line, "line-leads-out", f"[{context}] takes in extensions that keys may reach")
+
+
 def _line(extension: Extension, step: Step) -> Iterator[LintProblem]:
     """What a called person presses in the objection line leads nowhere: no extension of keys, nothing that dials."""
     if extension.context not in _LINE:
@@ -90,6 +103,23 @@ def _line(extension: Extension, step: Step) -> Iterator[LintProblem]:
         yield step.problem("line-leads-out", f"`{extension.name}` can be reached by keys; name it by a word")
     if step.application in _LEADS_OUT:
         yield step.problem("line-leads-out", f"{step.application}() in the objection line: a key must lead to no call")
+    for target in _targets(step):
+        unknown = set(_VARIABLE.findall(target)) - _constants(extension, step)
+        if unknown or "$" in _VARIABLE.sub("", target):
+            yield step.problem("line-leads-out", f"`{target}` is made of what a caller may have chosen; write it out")
+
+
+def _constants(extension: Extension, step: Step) -> set[str]:
+    """Variables that this extension has set before a step, each time to something written out."""
+    writes = [
+        match
+        for earlier in extension.steps
+        if earlier.priority < step.priority
+        for run in earlier.runs()
+        for written in {"set": [run.data], "mset": arguments(run.data)}.get(run.application, ())
+        if (match := _WRITTEN.fullmatch(written))
+    ]
+    return {match[1] for match in writes} - {match[1] for match in writes if "$" in match[2]}
 
 
 def _unfiltered(_: Extension, step: Step) -> Iterator[LintProblem]:
@@ -121,12 +151,14 @@ def _closes(text: str) -> bool:
 
 def _dial(extension: Extension, step: Step) -> Iterator[LintProblem]:
     """A Dial() to a trunk has its pre-dial routine; in our contexts every Dial() has."""
-    if step.application != "dial":
+    if step.application not in _DIALS:
         return
-    line, _, options = (*arguments(step.data), "", "", "")[:3]
-    to_trunk = extension.context.startswith("ringfence-") or _TRUNK_LINE.match(line) is not None
+    given = arguments(step.data)[3 if step.application == "retrydial" else 0 :]
+    options_at = 2 if step.application in ("dial", "retrydial") else 1
+    line, options = (*given, "")[0], (*given, "", "", "")[options_at]
+    to_trunk = extension.context.startswith("ringfence-") or any(map(_TRUNK_LINE.match, line.split("&")))
     if to_trunk and "b(ringfence-trunk^s^1" not in options:
-        yield step.problem("dial-unguarded", "Dial() to a trunk without b(ringfence-trunk^s^1(token^number))")
+        yield step.problem("dial-unguarded", f"{step.application}() to a trunk without b(ringfence-trunk^s^1(…))")
     if to_trunk and "&" in line:
         yield step.problem("dial-several", "`&` dials several lines, and a token is for one")
 
@@ -136,8 +168,8 @@ def _agi(extension: Extension, step: Step) -> Iterator[LintProblem]:
     script = _script(step)
     if not script or script == "outcome":  # nothing depends on an outcome
         return
-    index = extension.steps.index(step)
-    before, after = extension.steps[:index], extension.steps[index + 1 :]
+    before = [other for other in extension.steps if other.priority < step.priority]
+    after = [other for other in extension.steps if other.priority > step.priority]
     if not any(later.application in _CHECKS for later in after):
         yield step.problem("agi-unchecked", "AGI() that failed looks like success; test what it set before going on")
     cleared = _CLEARED.get(script, "")
@@ -212,19 +244,11 @@ def _targets(step: Step) -> Iterator[str]:
         case "goto" | "gosub":
             yield _place(step.data)
         case "gotoif" | "gosubif":
-            yield from (_place(branch) for branch in _branches(step.data) if branch)
+            yield from (_place(branch) for branch in branches(step.data) if branch)
         case "set" if step.data.startswith(_HANDLER):
             yield _place(step.data.removeprefix(_HANDLER))
-        case "dial" | "queue" | "originate":
+        case "dial" | "retrydial" | "page" | "followme" | "queue" | "originate":
             yield from (",".join(found) for found in _SENT_TO.findall(step.data))
-
-
-def _branches(data: str) -> list[str]:
-    """Targets of `CONDITION?true:false`; question marks and colons in brackets do not count."""
-    question = next((i for i, c in enumerate(data) if c == "?" and not unbalanced(data[:i])), len(data))
-    rest = data[question + 1 :]
-    colon = next((i for i, c in enumerate(rest) if c == ":" and not unbalanced(rest[:i])), len(rest))
-    return [rest[:colon], rest[colon + 1 :]]
 
 
 def _place(target: str) -> str:

@@ -62,6 +62,14 @@ def unbalanced(text: str) -> str:
     return opened[-1] if opened else ""
 
 
+def branches(data: str) -> list[str]:
+    """The two sides of `CONDITION?true:false`; question marks and colons in brackets do not count."""
+    question = next((i for i, c in enumerate(data) if c == "?" and not unbalanced(data[:i])), len(data))
+    rest = data[question + 1 :]
+    colon = next((i for i, c in enumerate(rest) if c == ":" and not unbalanced(rest[:i])), len(rest))
+    return [rest[:colon], rest[colon + 1 :]]
+
+
 def _without_comment(raw: str) -> str:
     return re.sub(r"(?<!\\);.*$", "", raw).replace("\\;", ";").strip()
 
@@ -100,6 +108,7 @@ class _Reader:
         if other := _OTHER.fullmatch(line):
             if other[1].lower() in ("include", "switch", "lswitch", "eswitch"):
                 self.parsed.contexts.setdefault(self._context, []).append(other[2].split(",")[0].strip())
+                self.parsed.inclusions.append((self._context, number))
         elif (match := _EXTEN.fullmatch(line)) and self._context:
             self._step(match[1].lower(), match[2], number)
         else:
@@ -194,6 +203,18 @@ class Step:
     application: str
     data: str
 
+    def runs(self) -> Iterator[Step]:
+        """The step itself, and those that it runs: `ExecIf(CONDITION?Dial(...))` also dials."""
+        yield self
+        if self.application in ("execif", "execiftime"):
+            inner = branches(self.data)
+        else:
+            inner = [self.data] if self.application in ("exec", "tryexec") else []
+        for call in inner:
+            if match := _APPLICATION.fullmatch(call.strip()):
+                run = Step(self.file, self.line, self.priority, "", match[1].lower(), match[2] or "")
+                yield from run.runs()
+
     def problem(self, rule: str, sentence: str) -> LintProblem:
         """A problem at this step."""
         return LintProblem(self.file, self.line, rule, sentence)
@@ -236,11 +257,13 @@ class Parsed:
     Args:
         file: Its name as given.
         contexts: Names of included contexts by context.
+        inclusions: Every include or switch: the context it stands in, and its line.
         extensions: Every extension, in order.
         problems: What could not be read or cannot be meant.
     """
 
     file: str
     contexts: dict[str, list[str]] = field(default_factory=dict)
+    inclusions: list[tuple[str, int]] = field(default_factory=list)
     extensions: list[Extension] = field(default_factory=list)
     problems: list[LintProblem] = field(default_factory=list)

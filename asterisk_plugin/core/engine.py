@@ -112,7 +112,7 @@ class Hearing:
             A decision other than ALLOW means that no record can make it one.
         """
         if self._emergency:
-            return _emergency(self._facts)
+            return emergency_verdict(self._facts)
         return self._verdict(self._without_records, unchecked=())
 
     def decide(self, facts: AttemptFacts) -> Verdict:
@@ -122,7 +122,7 @@ class Hearing:
             facts: The same facts with what was looked up; `records` None when the store could not be asked.
         """
         if self._emergency:
-            return _emergency(facts)
+            return emergency_verdict(facts)
         case = replace(self._case, facts=facts)
         missing = _run(_RECORDS, case)
         found = (
@@ -221,7 +221,8 @@ def _kept_s(value: LimitValue, campaigns: Iterable[Campaign]) -> int:
     return max(lengths, default=_DAY_S)
 
 
-def _emergency(facts: AttemptFacts) -> Verdict:
+def emergency_verdict(facts: AttemptFacts) -> Verdict:
+    """The verdict on an emergency call: it passes, whatever is known."""
     finding = Finding(EMERGENCY, Decision.ALLOW, "an emergency call always passes", HOUSE)
     return Verdict(
         Decision.ALLOW,

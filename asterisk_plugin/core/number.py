@@ -54,6 +54,9 @@ _LINE_TYPES = {
 }
 
 
+_AS_DIALLED = frozenset({LineType.SHORT, LineType.EMERGENCY})
+
+
 @dataclass(frozen=True, slots=True)
 class PhoneNumber:
     """A number that can be dialled.
@@ -116,6 +119,31 @@ def parse_number(text: str, home_country: str) -> PhoneNumber | UnusableNumber:
         line_type=_LINE_TYPES.get(phonenumbers.number_type(parsed), LineType.UNKNOWN),
         time_zones=tuple(timezone.time_zones_for_number(parsed)),
     )
+
+
+def parse_received(text: str, home_country: str) -> PhoneNumber | UnusableNumber:
+    """Read a number as a network or a person gives it: also international without `+` or `00`.
+
+    Digits that begin with neither are read as international where that makes a valid number, because the home
+    country writes its own numbers with a trunk prefix: in Germany `4915112345678` is `+49 151 12345678`, although
+    the national plan has room for a number of those digits. Where there is no trunk prefix, the national reading
+    comes first.
+
+    Args:
+        text: `+49 151 12345678`, `0151 12345678`, `4915112345678`; at most 40 characters.
+        home_country: ISO 3166-1 alpha-2 of the place where it is received.
+    """
+    trunk_prefix = phonenumbers.ndd_prefix_for_region(home_country, True)
+    digits = re.sub(r"[ ()./-]", "", text)
+    national = parse_number(text, home_country)
+    if not digits.isdigit() or digits.startswith("0") or (trunk_prefix and digits.startswith(trunk_prefix)):
+        return national
+    international = parse_number(f"+{digits}", home_country)
+    if isinstance(international, UnusableNumber):
+        return national
+    if isinstance(national, PhoneNumber) and (national.line_type in _AS_DIALLED or not trunk_prefix):
+        return national
+    return international
 
 
 def example_number(country: str) -> str:

@@ -16,6 +16,7 @@ from dataclasses import replace
 from asterisk_plugin.core import objection_moves as moves
 from asterisk_plugin.core import objection_tree as tree
 from asterisk_plugin.core.objection_state import (
+    LONGEST_S,
     NOT_ENTERABLE,
     Action,
     Certainty,
@@ -31,7 +32,6 @@ from asterisk_plugin.core.objection_state import (
     Say,
     Silence,
     State,
-    Transfer,
 )
 from asterisk_plugin.core.objection_tree import Phase, draw
 
@@ -51,7 +51,6 @@ __all__ = [
     "Say",
     "Silence",
     "State",
-    "Transfer",
     "draw",
     "start",
     "step",
@@ -98,7 +97,7 @@ def step(state: State, event: Event, now: dt.datetime) -> tuple[State, tuple[Act
 
 
 def _counted(state: State, now: dt.datetime) -> State:
-    ends_at = state.ends_at or now + dt.timedelta(seconds=state.offer.longest_s)
+    ends_at = state.ends_at or now + dt.timedelta(seconds=LONGEST_S)
     left = max(state.events_left - 1, 0)
     return replace(state, events_left=left, ends_at=ends_at, is_spent=state.is_spent or not left or now >= ends_at)
 

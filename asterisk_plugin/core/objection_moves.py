@@ -24,7 +24,6 @@ from asterisk_plugin.core.objection_state import (
     Subject,
     Then,
     Told,
-    Transfer,
 )
 from asterisk_plugin.core.objection_tree import Move, Phase, Slot
 from asterisk_plugin.core.objection_words import words_of
@@ -41,7 +40,7 @@ def take(state: State, key: str) -> Taken:
     move = tree.edge_for(state.phase, key).move
     if state.is_spent and move not in _STILL_COUNT:
         return _finish(state)
-    return _MOVES[move](state, key)
+    return _MOVES[move](state.noting(move), key)
 
 
 # --- objecting
@@ -68,6 +67,8 @@ def _object(state: State, pressed: str) -> Taken:
 
 
 def _other_number(state: State, _key: str) -> Taken:
+    if not state.may_enter_another:
+        return _finish(state)
     wish = state.wish or (state.told.scope if state.told else state.offer.principal_id)
     return ask(_fresh(replace(state, wish=wish)), Phase.ENTER)
 
@@ -200,7 +201,7 @@ def _person(state: State, key: str) -> Taken:
 def _to_person(state: State, first: tuple[str, ...] = ()) -> Taken:
     prompts = words_of(state, (*first, *tree.QUESTIONS[Phase.TO_PERSON]))
     going = replace(state, phase=Phase.TO_PERSON, failures=0)
-    return going, (Say(prompts, tree.CUTS[Phase.TO_PERSON]), Transfer(), End("PERSON"))
+    return going, (Say(prompts, tree.CUTS[Phase.TO_PERSON]), End("PERSON"))
 
 
 def _goodbye(state: State, _key: str) -> Taken:

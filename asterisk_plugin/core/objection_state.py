@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from asterisk_plugin.core.number import LineType, PhoneNumber, parse_number
-from asterisk_plugin.core.objection_tree import Phase
+from asterisk_plugin.core.number import LineType, PhoneNumber, parse_received
+from asterisk_plugin.core.objection_tree import Move, Phase
 from asterisk_plugin.core.site import EVERYONE
 
 MOST_EVENTS = 200
 """Keys and silences one person gets: an entry of two numbers with corrections needs about eighty."""
+
+LONGEST_S = 300
+"""The call ends politely after so long."""
+
+MOST_OTHER_NUMBERS = 2
+"""So many numbers, beside the one that is known, are taken in one call: a household has a second line and a
+mobile, and whoever wants to cut others off from being called must call again for every two."""
 
 MOST_REFUSALS = 3
 """So often recording may fail in one call before the person is sent to the number to call."""
@@ -21,6 +28,8 @@ LONGEST_DIGITS = 20
 
 NOT_ENTERABLE = frozenset({LineType.EMERGENCY, LineType.SHORT})
 """Line types that nobody calls for a campaign, so nobody can object for them."""
+
+_OF_A_NUMBER = frozenset({Move.DIGIT, Move.IGNORE})
 
 
 class Certainty(enum.StrEnum):
@@ -49,21 +58,19 @@ class Offer:
         path: How the person got here: `call-end`, `queue`, `agent`, `transfer` or `call-back`.
         timeout_s: Silence after which nobody is taken to be there, or a number to be complete.
         tries: So many failures in a row end the call.
-        longest_s: The call ends politely after so long.
     """
 
     principal_id: str
     company_name: str
     centre_name: str
-    number: PhoneNumber | None = None
-    certainty: str = Certainty.CALLED
-    person_available: bool = False
+    number: PhoneNumber | None
+    certainty: str
+    person_available: bool
     home_country: str
-    call_back: str = ""
-    path: str = "call-end"
-    timeout_s: float = 6.0
-    tries: int = 3
-    longest_s: float = 300.0
+    call_back: str
+    path: str
+    timeout_s: float
+    tries: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,22 +145,18 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Transfer:
-    """Give the person to somebody who can talk; `End` follows."""
-
-
-@dataclass(frozen=True, slots=True)
 class End:
     """The menu is over.
 
     Args:
-        result: `RECORDED`, `NONE`, `FAILED` (a wish was not recorded) or `PERSON`.
+        result: `RECORDED`, `NONE`, `FAILED` (a wish was not recorded) or `PERSON` (give the person to somebody
+            who can talk).
     """
 
     result: str
 
 
-Action = Say | Listen | Record | Transfer | End
+Action = Say | Listen | Record | End
 
 
 class Then(enum.StrEnum):
@@ -196,6 +199,7 @@ class State:
         recorded: (E.164, scope) of every objection recorded in this call.
         then: What follows the recording under way.
         typed: Keys pressed while it was under way.
+        moves: What was asked for by key or silence, in order, in words that give no digit of a number away.
         failures: Failures in a row.
         refusals: Recordings that failed.
         events_left: Keys and silences the person still has.
@@ -212,6 +216,7 @@ class State:
     recorded: frozenset[tuple[str, str]] = field(default_factory=frozenset)
     then: Then = Then.TELL
     typed: str = ""
+    moves: tuple[str, ...] = ()
     failures: int = 0
     refusals: int = 0
     events_left: int = MOST_EVENTS
@@ -234,15 +239,27 @@ class State:
         return None
 
     @property
+    def may_enter_another(self) -> bool:
+        """Whether one more number than the known one may be entered in this call."""
+        own = {self.offer.number.e164} if self.offer.number else set()
+        return len({number for number, _ in self.recorded} - own) < MOST_OTHER_NUMBERS
+
+    @property
     def result(self) -> str:
         """What `End` says when the menu is over now."""
         if self.wish and (self.refusals or not self.recorded):
             return "FAILED"
         return "RECORDED" if self.recorded else "NONE"
 
+    def noting(self, move: Move) -> State:
+        """The same with a move that was asked for; digits of a number leave no trace."""
+        if move in _OF_A_NUMBER:
+            return self
+        return replace(self, moves=(*self.moves, move.name.lower().replace("_", "-")))
+
     def entered(self, certainty: str) -> Subject | None:
         """The number that the digits make, None when they make none."""
-        number = parse_number(self.digits, self.offer.home_country)
+        number = parse_received(self.digits, self.offer.home_country)
         if not isinstance(number, PhoneNumber) or number.line_type in NOT_ENTERABLE:
             return None
         return Subject(number, self._own(number, certainty))

@@ -1,6 +1,6 @@
 """The menu of the objection line as data: where one can be, what is asked there, where a key leads.
 
-Rule 1: `objection_menu.py` looks every key up here and knows no key of its own, so what is drawn is
+Rule 1: `objection_moves.take` looks every key up here and knows no key of its own, so what is drawn is
 what happens; a test compares every transition taken with the ones listed.
 """
 
@@ -117,7 +117,8 @@ TREE: Mapping[Phase, tuple[Edge, ...]] = MappingProxyType(
         Phase.TOLD: (
             Edge("1", Move.OBJECT_COMPANY, (Phase.RECORDING, Phase.TOLD)),
             Edge("2", Move.WIDEN, (Phase.RECORDING, Phase.TOLD)),
-            Edge("3", Move.OTHER_NUMBER, (Phase.ENTER,)),
+            # After `MOST_OTHER_NUMBERS` of them the person is said goodbye to.
+            Edge("3", Move.OTHER_NUMBER, (Phase.ENTER, Phase.CLOSING)),
             Edge("9", Move.REPEAT, (Phase.TOLD,)),
             Edge("0", Move.PERSON, (Phase.TO_PERSON, Phase.TOLD, Phase.CLOSING)),
             Edge(OTHER, Move.WRONG, (Phase.TOLD, Phase.CLOSING)),

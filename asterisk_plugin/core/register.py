@@ -7,10 +7,10 @@ import enum
 from dataclasses import dataclass
 from typing import Any
 
-from asterisk_plugin.core.site import EVERYONE
+from asterisk_plugin.core.site import EVERYONE, OtherNumber
 
-TO_REVIEW = frozenset({"entered", "unconfirmed"})
-"""Certainties of a number that the person keyed in: nobody was called there, so an admin may want to look."""
+UNCONFIRMED = "unconfirmed"
+"""Certainty of a number that was keyed in and never confirmed: an admin should look, whatever the rule."""
 
 
 class State(enum.StrEnum):
@@ -69,6 +69,8 @@ class Entry:
         wording: What was said or pressed; empty when nothing was noted or the person was erased.
         by: Who entered it; empty for the person.
         certainty: How sure it is that the number is the person's; empty in old records.
+        other_number: The site's rule when it was made, a value of `site.OtherNumber`; empty for the number that was
+            called and for what was said to somebody.
         attempt_id: The attempt that led to it, or empty.
         language: ISO 639-1 of what the person heard, or empty.
         path: How the call came to the objection line, or empty.
@@ -87,6 +89,7 @@ class Entry:
     wording: str = ""
     by: str = ""
     certainty: str = ""
+    other_number: str = ""
     attempt_id: str = ""
     language: str = ""
     path: str = ""
@@ -102,8 +105,9 @@ class Entry:
 
     @property
     def to_review(self) -> bool:
-        """Whether nobody has looked at a number that the person keyed in."""
-        return self.certainty in TO_REVIEW and not self.confirmed
+        """Whether an admin should look and nobody has: the rule says so, or the person never confirmed the number."""
+        asked_for = self.certainty == UNCONFIRMED or self.other_number == OtherNumber.REVIEW
+        return asked_for and not self.confirmed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +160,7 @@ def as_values(entry: Entry) -> dict[str, Any]:
         "by": entry.by,
         "wording": entry.wording,
         "certainty": entry.certainty,
+        "other_number": entry.other_number,
         "attempt": entry.attempt_id,
         "language": entry.language,
         "path": entry.path,

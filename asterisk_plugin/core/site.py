@@ -72,10 +72,13 @@ class LineMode(enum.StrEnum):
 
 
 class OtherNumber(enum.StrEnum):
-    """What becomes of an objection for another number than the one that was called."""
+    """What becomes of an objection for a number that we did not call: keyed in, or only shown by the network.
+
+    It is in force either way. One that was never confirmed by the person is always listed for review.
+    """
 
     HONOUR = "honour"
-    REVIEW = "review"  # it blocks all the same, and is listed for the admin to look at
+    REVIEW = "review"  # listed for review until an admin confirms it
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class LineSettings:
     """How the objection line behaves at this site.
 
     Args:
-        other_number: What becomes of another number than the one that was called.
+        other_number: What becomes of an objection for another number than the one that was called.
         call_back: Number told when nothing could be recorded, E.164; empty for the campaign's own.
         timeout_s: Silence after which nobody is taken to be there.
         tries: So many failures in a row end the call.

@@ -7,6 +7,8 @@ report that themselves; so one run finds every mistake of both kinds.
 from __future__ import annotations
 
 import datetime as dt
+import ipaddress
+import re
 from typing import TYPE_CHECKING, Any
 
 from asterisk_plugin.core.number import LineType, PhoneNumber, parse_number
@@ -37,6 +39,7 @@ def service_problems(file: ConfigFile, rulebooks: Mapping[str, Rulebook] | None)
     """
     yield from _gate_problems(file, rulebooks)
     yield from _port_problems(file)
+    yield from _allowed_problems(file)
     yield from _asterisk_problems(file)
     url = _get(file.tables, "store", "url", str)
     if url and not url.startswith(STORE_SCHEMES):
@@ -44,7 +47,7 @@ def service_problems(file: ConfigFile, rulebooks: Mapping[str, Rulebook] | None)
 
 
 def secret_problems(file: ConfigFile, environment: Mapping[str, str]) -> Iterator[ConfigProblem]:
-    """Find AMI connections without a secret. Only the watchdog needs one, so these are warnings.
+    """Find AMI connections without a secret, and ports that other machines reach. A site may want that: warnings.
 
     Args:
         file: What was read of ringfence.toml.
@@ -56,6 +59,21 @@ def secret_problems(file: ConfigFile, environment: Mapping[str, str]) -> Iterato
         if name and not entry.get("secret") and not environment.get(variable):
             allowed = f"should be the AMI user's secret, here or in the environment as {variable}"
             yield file.problem(("asterisk", place, "secret"), "nothing", allowed)
+    for table, section, allowed in (
+        ("agi", AgiSettings, "should be 127.0.0.1, or a firewall should let only your Asterisks reach agi.port"),
+        ("http", HttpSettings, "should be 127.0.0.1, behind a proxy with TLS: over plain HTTP tokens travel in clear"),
+    ):
+        host = _get(file.tables, table, "host", str, section)
+        if host is not None and not is_loopback(host):
+            yield file.problem((table, "host"), shown(host), allowed)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches a host; a name other than `localhost` may be any machine's."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def campaign_problems(file: ConfigFile, rulebooks: Mapping[str, Rulebook] | None) -> Iterator[ConfigProblem]:
@@ -118,6 +136,22 @@ def _port_problems(file: ConfigFile) -> Iterator[ConfigProblem]:
     }
     if agi and agi == http and len(hosts) == 1:
         yield file.problem(("http", "port"), shown(http), "must be another port than agi.port on the same address")
+
+
+def _allowed_problems(file: ConfigFile) -> Iterator[ConfigProblem]:
+    agi = file.tables.get("agi", {})
+    for index, host in enumerate(_list(agi, "allow_from") if isinstance(agi, dict) else []):
+        if not _is_host(host):
+            allowed = "must be an address, a network such as `192.0.2.0/24`, or a name"
+            yield file.problem(("agi", "allow_from", index), shown(host), allowed)
+
+
+def _is_host(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:  # a name has a letter in its last part, an address that was mistyped has none
+        return re.fullmatch(r"([A-Za-z0-9_-]+\.)*(?=[0-9_-]*[A-Za-z])[A-Za-z0-9_-]+\.?", text) is not None
+    return True
 
 
 def _asterisk_problems(file: ConfigFile) -> Iterator[ConfigProblem]:

@@ -7,15 +7,28 @@ Rule 1: every field has a default or is required, and a description with its uni
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+Digits = Annotated[str, Field(pattern=r"^[0-9]{2,15}$")]
+
+LOOPBACK = ("127.0.0.0/8", "::1")
+"""Networks of this machine alone."""
+
+LOCAL_TOKEN = "local"  # noqa: S105 - a name
+"""Name of the token that a service makes for the commands of its own machine: nobody else's may look like it."""
 
 
 def _empty_is_none(value: Any) -> Any:
     return None if value == "" else value
+
+
+def _not_reserved(name: str) -> str:
+    if name.lower() == LOCAL_TOKEN:
+        raise ValueError(f"another name: `{LOCAL_TOKEN}` is that of this machine's own commands")
+    return name
 
 
 OptionalPath = Annotated[Path | None, BeforeValidator(_empty_is_none)]
@@ -55,7 +68,7 @@ class GateSettings(Section):
     never_call: tuple[str, ...] = Field(
         ("premium", "shared-cost", "voicemail", "short"), description="line types that are never called"
     )
-    emergency_extra: tuple[str, ...] = Field((), description="further numbers that always pass, as dialled")
+    emergency_extra: tuple[Digits, ...] = Field((), description="further numbers that always pass: digits, as dialled")
     accepted_unchecked: tuple[str, ...] = Field((), description="rulebook values marked `recall` that may be used")
 
 
@@ -64,6 +77,9 @@ class AgiSettings(Section):
 
     host: str = Field("127.0.0.1", description="address that FastAGI listens on")
     port: Port = Field(4573, description="its port; 0 lets the system choose")
+    allow_from: tuple[str, ...] = Field(
+        (), description="addresses, networks, machines that may connect; empty: loopback and those of [[asterisk]]"
+    )
     header_timeout_s: float = Field(2, gt=0, le=60, description="longest time a peer may take to send its request")
     reply_timeout_s: float = Field(5, gt=0, le=60, description="longest wait for one reply of Asterisk")
     max_connections: int = Field(4000, ge=1, description="further connections are closed at once")
@@ -72,12 +88,21 @@ class AgiSettings(Section):
 class TokenSettings(Section):
     """`[[http.token]]`: who may use the API; made by `ringfence token new NAME`"""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,40}$", description="1 to 40 letters, digits, `_`, `.` or `-`")
+    name: Annotated[str, AfterValidator(_not_reserved)] = Field(
+        pattern=r"^[A-Za-z0-9_.-]{1,40}$", description="1 to 40 letters, digits, `_`, `.` or `-`; not `local`"
+    )
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the token, 64 hex digits")
     may: tuple[Literal["enter", "read", "transfer"], ...] = Field(
-        ("enter", "transfer"),
+        ("enter",),
         description="`enter` objections, `read` those of everybody, `transfer` calls to the objection line",
     )
+
+
+def _each_its_own(tokens: tuple[TokenSettings, ...]) -> tuple[TokenSettings, ...]:
+    for what, values in (("name", [one.name for one in tokens]), ("sha256", [one.sha256 for one in tokens])):
+        if twice := [value for place, value in enumerate(values) if value in values[:place]]:
+            raise ValueError(f"tokens with a {what} of its own each; `{twice[0]}` stands there twice")
+    return tokens
 
 
 class HttpSettings(Section):
@@ -86,7 +111,9 @@ class HttpSettings(Section):
     host: str = Field("127.0.0.1", description="address of the API, /healthz, /readyz and /metrics")
     port: Port = Field(8480, description="its port; 0 lets the system choose")
     requests_per_s: float = Field(20, gt=0, le=10_000, description="requests a token may make; twice as many at once")
-    token: tuple[TokenSettings, ...] = ()
+    header_timeout_s: float = Field(5, gt=0, le=60, description="longest time a peer may take to send a whole header")
+    max_connections: int = Field(64, ge=1, le=4000, description="further connections are closed at once")
+    token: Annotated[tuple[TokenSettings, ...], AfterValidator(_each_its_own)] = ()
 
 
 class StoreSettings(Section):
@@ -136,3 +163,12 @@ class RingfenceFile(Section):
     store: StoreSettings = StoreSettings()
     ledger: LedgerSettings = LedgerSettings()
     asterisk: tuple[AsteriskSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _let_the_asterisks_in(self) -> Self:
+        """Fill in who may use FastAGI where nobody is named: its server and the workers know no Asterisks."""
+        if not self.agi.allow_from:
+            hosts = (*LOOPBACK, *(entry.host for entry in self.asterisk if entry.host))
+            agi = self.agi.model_copy(update={"allow_from": tuple(dict.fromkeys(hosts))})
+            object.__setattr__(self, "agi", agi)  # frozen for everybody else
+        return self

@@ -131,7 +131,8 @@ class ObjectionLineEntry(Section):
     """`[objection_line]`: the IVR in which a person objects with one key"""
 
     other_number: core.OtherNumber = Field(
-        core.OtherNumber.HONOUR, description="what becomes of another number than the one that was called"
+        core.OtherNumber.HONOUR,
+        description="objections for another number than the called one: in force, or in force and listed for review",
     )
     call_back: str = Field("", description="number told when nothing could be recorded; empty: the campaign's own")
     timeout_s: float = Field(6.0, ge=2, le=30, description="silence after which nobody is taken to be there")

@@ -32,7 +32,7 @@ _NOT_READY = {
     b"NOT-READY": "the store is not, or no longer, filled from the ledger",
     b"OTHER-LEDGER": "the store is filled from another ledger",
     b"TOO-SHORT": "the store keeps attempts for less time than the rules count, until it is filled anew",
-    b"NOT-OURS": "the store is being built anew by another process, or was emptied",
+    b"NOT-OURS": "the store is being built anew by another process, was emptied, or came back older than it was",
 }
 """What a script says instead of deciding or writing."""
 

@@ -108,14 +108,15 @@ class Projection:
 
         Raises:
             LedgerBrokenError: A row that cannot be understood; nothing of the run was written.
-            StoreNotReadyError: Somebody else has begun to build the store anew.
+            StoreNotReadyError: Somebody else has begun to build the store anew, or it came back without
+                rows before these.
             StoreCorruptError: A key holds the wrong type of value.
             StoreError: The store cannot answer; the run may be applied again.
         """
         oldest_ms = self._wall_clock() * 1000 - self._longest_keep_ms
         writes = [write for write in map(write_of, events) if write is not None]
         await self._write(w for w in writes if not w.is_attempt or w.number >= oldest_ms)
-        await self._move_on(events[-1].seq, events[-1].hash)
+        await self._move_on(events[-1].seq, events[-1].hash, after=events[0].seq - 1)
 
     async def show_life(self) -> None:
         """Note in the store that a projector keeps it in step, every few seconds and not more often.
@@ -217,8 +218,9 @@ class Projection:
         self._check_markers_at = now + CLUSTER_CHECK_S
         return values
 
-    async def _move_on(self, seq: int, hash_: str) -> None:
-        await self._client.run(scripts.MOVE_ON, (keys.POSITION,), (self._generation, seq, hash_))
+    async def _move_on(self, seq: int, hash_: str, *, after: int = 0) -> None:
+        """Remember a position; `after` is where the store must be already, or it has lost rows."""
+        await self._client.run(scripts.MOVE_ON, (keys.POSITION,), (self._generation, seq, hash_, after))
 
     async def _lease(self, what: str, generation: str) -> bool:
         (ours,) = await self._client.run(scripts.LEASE, (keys.LEASE,), (generation, what, keys.LEASE_LIFETIME_MS))

@@ -160,6 +160,8 @@ class RedisStore:
             (keys.ready(keys.bucket_of(person)), keys.objections(person), keys.token(person, token)),
             (await self._ledger(), shown, epoch_ms(now)),
         )
+        # The call may have made a new connection, to a server that lacks the newest objections.
+        await self._watch.usable()
         if not issued:
             return Redeemed(Redemption.UNKNOWN)
         try:

@@ -1,8 +1,8 @@
 -- Put before every script that decides: which objections stand against calls for a principal.
 -- An objection is withdrawn for a principal when a row of the ledger withdrew it by a consent of the
--- same person to that principal, given after the objection. It stands again when that consent was
--- taken back or its time is over. Everything is read here and now: no order in which rows were written
--- can make a difference. Anything that cannot be read lets the objection stand.
+-- same person to that principal, given after the objection and recorded in a later row. It stands again
+-- when that consent was taken back or its time is over. Everything is read here and now: no order in which
+-- rows were written can make a difference. Anything that cannot be read lets the objection stand.
 -- The three keys beside the objections lie in the same slot, and are read only when an objection is found.
 
 local function beside(key, name)
@@ -31,7 +31,7 @@ local function taken_back(key, principal, purpose, product, given_seq, given_ms)
   return false
 end
 
-local function allows(key, consent, principal, objected_ms, now_ms)
+local function allows(key, consent, principal, objected_seq, objected_ms, now_ms)
   local prefix = principal .. '|' .. consent .. '|'
   local all = redis.call('HGETALL', beside(key, 'consents'))
   for i = 1, #all, 2 do
@@ -39,7 +39,8 @@ local function allows(key, consent, principal, objected_ms, now_ms)
       local purpose, product = string.match(string.sub(all[i], #prefix + 1), '^([^|]*)|(.*)$')
       local seq, values = record_of(all[i + 1])
       local given_ms, until_ms = values.ms, values.until_ms
-      if purpose and seq and type(given_ms) == 'number' and given_ms > objected_ms and given_ms <= now_ms
+      if purpose and seq and seq > objected_seq
+          and type(given_ms) == 'number' and given_ms > objected_ms and given_ms <= now_ms
           and (until_ms == nil or (type(until_ms) == 'number' and until_ms > now_ms)) then
         return not taken_back(key, principal, purpose, product, seq, given_ms)
       end
@@ -49,13 +50,14 @@ local function allows(key, consent, principal, objected_ms, now_ms)
 end
 
 local function lifted(key, objection, record, principal, now_ms)
-  local _, values = record_of(record)
-  if objection == '' or type(values.ms) ~= 'number' then
+  local seq, values = record_of(record)
+  -- Seq 0: it waits for a row of its own, which will come after every consent there is.
+  if objection == '' or not seq or seq == 0 or type(values.ms) ~= 'number' then
     return false
   end
   for _, name in ipairs(redis.call('HKEYS', beside(key, 'lifted'))) do
     local which, consent = string.match(name, '^(%x+)|(%x+)$')
-    if which == objection and allows(key, consent, principal, values.ms, now_ms) then
+    if which == objection and allows(key, consent, principal, seq, values.ms, now_ms) then
       return true
     end
   end

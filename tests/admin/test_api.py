@@ -5,16 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import gzip
 import json
+import logging
+import re
+import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession
+from aiohttp.http_exceptions import BadHttpMessage
+from aiohttp.web import RequestPayloadError
 from prometheus_client import CollectorRegistry
 
+from asterisk_plugin.admin import api as api_module
 from asterisk_plugin.admin.api import MOST_BODY_BYTES, Api
-from asterisk_plugin.admin.http import make_application
+from asterisk_plugin.admin.http import HttpServer, make_application
 from asterisk_plugin.admin.tokens import RateLimit, Tokens, digest_of, new_token
 from asterisk_plugin.callflow.register import Page
 from asterisk_plugin.core.register import Entry
@@ -26,13 +34,13 @@ from asterisk_plugin.errors import (
     NoSuchCallError,
     NotRecordedError,
 )
-from asterisk_plugin.settings.service import TokenSettings
+from asterisk_plugin.settings.service import HttpSettings, TokenSettings
 
 AT = dt.datetime(2026, 11, 24, 10, tzinfo=dt.UTC)
 ENTRY = Entry(
     row=3, person="p" * 32, id="a" * 32, reference="0123456", scope="*", at=AT, channel="ivr", number="+31612345001"
 )
-ALL, WRITER, LOCAL = new_token(), new_token(), new_token()
+ALL, WRITER, FORM, LOCAL = new_token(), new_token(), new_token(), new_token()
 
 
 @dataclass
@@ -85,16 +93,17 @@ class Running:
 async def api():
     entries = [
         TokenSettings(name="crm", sha256=digest_of(ALL), may=("enter", "read", "transfer")),
-        TokenSettings(name="dialer", sha256=digest_of(WRITER)),
+        TokenSettings(name="dialer", sha256=digest_of(WRITER), may=("enter", "transfer")),
+        TokenSettings(name="form", sha256=digest_of(FORM)),
     ]
     desk, tokens, now_s = FakeDesk(), Tokens(entries, local=LOCAL), [0.0]
     made = Api(desk, tokens, requests_per_s=10, clock=lambda: now_s[0])
-    runner = web.AppRunner(make_application(CollectorRegistry(), dict, version="1", api=made))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    settings = HttpSettings(port=0, header_timeout_s=0.5, max_connections=4)
+    server = HttpServer(make_application(CollectorRegistry(), dict, version="1", api=made), settings)
+    await server.start()
     async with ClientSession() as session:
-        yield Running(runner.addresses[0][1], desk, tokens, session, now_s)
-    await runner.cleanup()
+        yield Running(server.port, desk, tokens, session, now_s)
+    await server.stop()
 
 
 async def test_an_objection_is_entered_with_the_name_of_its_token(api):
@@ -129,7 +138,9 @@ async def test_nobody_gets_in_without_a_token(api, header):
 
 
 async def test_a_token_does_what_it_may_and_no_more(api):
-    """By default a program enters and sends on, and cannot read who objected."""
+    """By default a program enters, and neither sends calls on nor reads who objected."""
+    assert (await api.ask("POST", "/v1/objections", token=FORM, body={}))[0] == 201
+    assert (await api.ask("POST", "/v1/transfer", token=FORM, body={}))[1]["error"] == "forbidden"
     assert (await api.ask("POST", "/v1/objections", token=WRITER, body={}))[0] == 201
     assert (await api.ask("POST", "/v1/transfer", token=WRITER, body={}))[0] == 200
     for path in ("/v1/objections", "/v1/objections/0123456"):
@@ -243,3 +254,150 @@ def test_tokens_cannot_be_guessed_or_read_back():
     assert first.startswith("rf_")
     assert len(first) >= 46
     assert first not in digest_of(first)
+
+
+async def spoken(api, data: bytes) -> bytes:
+    """What the service says to these bytes until it closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    try:
+        writer.write(data)
+        async with asyncio.timeout(5):
+            return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+def head(*lines: str, token: str = ALL) -> bytes:
+    more = (f"Authorization: Bearer {token}", "Content-Type: application/json", "Connection: close", *lines)
+    return "\r\n".join(("POST /v1/objections HTTP/1.1", "Host: x", *more, "", "")).encode()
+
+
+@pytest.mark.parametrize("token", [ALL, "rf_guess"])
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "identity, gzip", "x"])
+async def test_a_compressed_body_is_refused_unread(api, token, encoding):
+    """It could be a thousand times as long as what was sent."""
+    headers = {"Content-Encoding": encoding, "Content-Type": "application/json"}
+    answer = await api.ask("POST", "/v1/objections", token=token, data=gzip.compress(b"{}"), headers=headers)
+    assert (answer[0], answer[1]["error"]) == (415, "encoded")
+    assert api.desk.asked == []
+    headers["Content-Encoding"] = "identity"
+    assert (await api.ask("POST", "/v1/objections", data=b"{}", headers=headers))[0] == 201
+
+
+async def test_a_bomb_of_a_body_is_not_unpacked_for_anybody(api):
+    """That would hold up the loop that answers calls; not even by a route that reads no body."""
+    bomb = gzip.compress(bytes(200_000_000), compresslevel=1)
+    sent = head("Content-Encoding: gzip", f"Content-Length: {len(bomb)}", token="rf_guess") + bomb
+    since_s = time.process_time()
+    for _ in range(5):
+        await spoken(api, sent)
+        await spoken(api, sent.replace(b"/v1/objections", b"/healthz"))
+    assert time.process_time() - since_s < 0.5  # unpacked it is 2 GB
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        head("Transfer-Encoding: chunked") + b"zz\r\n{}\r\n0\r\n\r\n",
+        head("Transfer-Encoding: chunked") + b"2\r\n{}+31612345001\r\n0\r\n\r\n",
+        head("Content-Length: 2", "Content-Length: 3") + b"{}",
+        head("Content-Length: +31612345001") + b"{}",
+        head("Content-Length: 2", "Transfer-Encoding: chunked") + b"{}",
+        head("Bad\x00Header+31612345001: x", "Content-Length: 2") + b"{}",
+        f"GET /v1/objections?number=+31612345001 {ALL} HTTP/1.1\r\n\r\n".encode(),
+        f"{ALL} +31612345001\r\n\r\n".encode(),
+        f"GET http://[+31612345001/{ALL} HTTP/1.1\r\nHost: x\r\n\r\n".encode(),
+        f"GET /healthz HTTP/1.1\r\nHost: x\r\nX: {ALL}{'+31612345001' * 1000}\r\n\r\n".encode(),
+        f"GET /{ALL}{'+31612345001' * 1000} HTTP/1.1\r\nHost: x\r\n\r\n".encode(),
+    ],
+)
+async def test_what_is_no_http_is_answered_and_neither_repeated_nor_logged(api, caplog, sent):
+    """It may hold a token, or somebody's number."""
+    with caplog.at_level(logging.DEBUG):
+        said = await spoken(api, sent)
+    assert said.split(b" ")[1] == b"400"
+    for told in (said.decode(), caplog.text):
+        assert ALL not in told
+        assert "31612345001" not in told
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert api.desk.asked == []
+
+
+async def test_a_request_that_ends_in_the_middle_of_its_body_is_no_fault_of_ours(api, caplog):
+    """The peer has gone away."""
+    _, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    writer.write(head("Content-Length: 20") + b"{")
+    await writer.drain()
+    writer.transport.abort()
+    await api.ask("GET", "/healthz", token="")
+    assert "31612345001" not in caplog.text
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_what_aiohttp_says_of_a_broken_body_is_not_logged(caplog):
+    """Its parser in Python repeats what was sent, the one in C does not."""
+    server = HttpServer(make_application(CollectorRegistry(), dict, version="1"), HttpSettings(port=0))
+    await server.start()
+    for fault in (BadHttpMessage("zz+31612345001"), RequestPayloadError("zz+31612345001")):
+        server._connection().log_exception("Unhandled exception", exc_info=fault)
+    assert caplog.text == ""
+    server._connection().log_exception("Unhandled exception", exc_info=RuntimeError("a bug"))
+    assert "a bug" in caplog.text
+    await server.stop()
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /healthz HT", b"GET /healthz HTTP/1.1\r\nHost: x\r\n"])
+async def test_a_connection_without_a_whole_header_is_closed(api, begun):
+    """Also after a request that was whole."""
+    assert await spoken(api, begun) == b""
+    whole = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    assert (await spoken(api, whole + begun)).count(b"HTTP/1.1 200") == 1
+
+
+async def test_more_connections_than_allowed_are_closed_at_once(api):
+    """Also of those that come in one burst; once they have gone there is room again."""
+    whole = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    assert sorted(b" 200 " in said for said in await asyncio.gather(*(spoken(api, whole) for _ in range(10)))) == [
+        *[False] * 6,
+        *[True] * 4,
+    ]
+    assert b" 200 " in await spoken(api, whole)
+
+
+ROUTE = re.compile(r"^\| `(GET|POST) ([^`]+)` \| (?:`(\w+)`|–) \|", re.MULTILINE)
+STATUS = re.compile(r"^\| (\d{3}) \| (.+?) \| ", re.MULTILINE)
+
+
+def test_the_readme_lists_every_route_and_its_right():
+    """And no other; and the same statuses as the API itself."""
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    section = text.partition("## The HTTP API\n")[2].partition("\n## ")[0]
+    tokens = Tokens([])
+    application = make_application(
+        CollectorRegistry(), dict, version="1", api=Api(FakeDesk(), tokens, requests_per_s=1, clock=lambda: 0.0)
+    )
+    routes = {
+        (route.method, route.resource.canonical) for route in application.router.routes() if route.method != "HEAD"
+    }
+    assert {(method, path) for method, path, _ in ROUTE.findall(section)} == routes
+    assert {path for _, path, right in ROUTE.findall(section) if not right} == {"/healthz", "/readyz", "/metrics"}
+    assert STATUS.findall(section) == STATUS.findall(api_module.__doc__)
+    assert len(STATUS.findall(section)) > 10
+    assert "Plain HTTP" in section
+
+
+async def test_the_right_in_the_readme_is_the_one_that_is_asked_for(api):
+    """With every other right the answer is 403."""
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    rights = {"enter", "read", "transfer"}
+    listed = [(method, path, right) for method, path, right in ROUTE.findall(text) if right]
+    assert len(listed) == 4
+    for method, path, right in listed:
+        for may, expected in ((rights - {right}, True), ({right}, False)):
+            api.tokens.replace([TokenSettings(name="x", sha256=digest_of(ALL), may=tuple(may))])
+            status, _, _ = await api.ask(method, path.replace("{name}", "0123456"), body={})
+            assert (status == 403) is expected, (method, path, may)

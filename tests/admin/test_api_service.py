@@ -27,6 +27,7 @@ pytestmark = pytest.mark.store
 AGENT, PERSON = "PJSIP/agent17-00000001", "PJSIP/carrier-00000002"
 ANNE = "+31612345001"
 TOKEN = new_token()
+MARK = b"Response: Success\r\nActionID: ACTIONID\r\nVariable: RINGFENCE_CALLED\r\nValue: 31612345001\r\n\r\n"
 DONE = b"Response: Success\r\nActionID: ACTIONID\r\nMessage: Redirect successful\r\n\r\n"
 
 
@@ -103,7 +104,7 @@ async def test_an_objection_entered_over_http_decides_the_very_next_call(running
 
 async def test_a_call_is_sent_to_the_objection_line(running):
     """By the API, and by the command of this machine, whose token nobody had to set up."""
-    running.ami.answers |= {"CoreShowChannels": _channels(AGENT, PERSON), "Redirect": DONE}
+    running.ami.answers |= {"CoreShowChannels": _channels(AGENT, PERSON), "Redirect": DONE, "Getvar": MARK}
     await running.ami.wait_for("Login")
     status, sent = await running.ask("POST", "/v1/transfer", {"channel": AGENT})
     assert (status, sent) == (200, {"asterisk": "pbx", "channel": PERSON})
@@ -149,3 +150,22 @@ async def test_a_withdrawn_objection_is_seen_in_the_answer(running):
     assert found["withdrawn"][0]["principal"] == "tulip"
     checked = await running.run("check", ANNE, "--campaign", "tulip-nl", "--json")
     assert json.loads(checked.stdout)["reason"] != "objection"
+
+
+async def test_a_key_used_again_after_a_withdrawal_blocks_again(running):
+    """The old objection is lifted: to confirm it once more would promise what does not hold."""
+    body = {"number": ANNE, "principal": "tulip", "wording": "never"}
+    first = (await running.ask("POST", "/v1/objections", body, Idempotency_Key="7"))[1]
+    again = (await running.ask("POST", "/v1/objections", body, Idempotency_Key="7"))[1]
+    assert (again["id"], again["at"]) == (first["id"], first["at"])
+    about = ("--principal", "tulip", "--purpose", "sales", "--product", "any")
+    assert (await running.run("consent", "add", ANNE, *about)).exit_code == 0
+    assert (await running.run("objections", "withdraw", first["reference"])).exit_code == 0
+    checked = await running.run("check", ANNE, "--campaign", "tulip-nl", "--json")
+    assert json.loads(checked.stdout)["reason"] != "objection"
+    later = [(await running.ask("POST", "/v1/objections", body, Idempotency_Key="7"))[1] for _ in range(2)]
+    assert later[0]["id"] == later[1]["id"] != first["id"]
+    checked = await running.run("check", ANNE, "--campaign", "tulip-nl", "--json")
+    assert json.loads(checked.stdout)["reason"] == "objection"
+    other = (await running.ask("POST", "/v1/objections", {**body, "wording": "stop"}, Idempotency_Key="7"))[1]
+    assert other["id"] not in (first["id"], later[0]["id"])

@@ -236,21 +236,24 @@ def test_a_missing_context_and_a_missing_module_are_failures():
     assert "res_agi" in check.sentence
 
 
-@pytest.mark.parametrize(("gone", "right"), [("Hangup", "call"), ("CoreShowChannels", "reporting")])
-def test_a_right_that_the_watchdog_needs_and_lacks_is_a_failure(gone, right):
-    """By action, with the line for manager.conf."""
-    actions = {"Hangup", "Getvar", "CoreShowChannels"} - {gone}
-    (check,) = findings.judge_own_rights("watch", actions)
+NEEDED = {"Hangup", "Getvar", "Setvar", "SendText", "Redirect", "CoreShowChannels", "UserEvent"}
+"""Every action that the service sends."""
+
+
+@pytest.mark.parametrize("gone", sorted(NEEDED))
+def test_a_right_that_the_service_needs_and_lacks_is_a_failure(gone):
+    """By action, with the whole line for manager.conf: who writes it down takes no right away."""
+    (check,) = findings.judge_own_rights("watch", NEEDED - {gone})
     assert check.state is State.FAIL
-    assert gone in check.sentence
-    assert right in check.remedy
+    assert f"may not `{gone}`" in check.sentence
+    assert check.remedy == "in manager.conf: write = call,reporting,user"
 
 
 def test_our_own_user_should_not_be_able_to_dial():
     """Too many rights are a warning, none too many is in order."""
-    needed = {"Hangup", "Getvar", "CoreShowChannels"}
-    assert findings.judge_own_rights("watch", needed)[0].state is State.OK
-    assert findings.judge_own_rights("watch", needed | {"Originate"})[0].state is State.WARN
+    assert findings.judge_own_rights("watch", NEEDED)[0].state is State.OK
+    (check,) = findings.judge_own_rights("watch", NEEDED | {"Originate"})
+    assert (check.state, check.remedy) == (State.WARN, "in manager.conf: write = call,reporting,user")
     assert findings.judge_own_events("watch", frozenset({"system"})).state is State.FAIL
 
 

@@ -111,6 +111,17 @@ async def test_an_asterisk_elsewhere_cannot_reach_a_fastagi_on_loopback(tmp_path
     assert checks["pbx: AMI"].state is State.FAIL
 
 
+async def test_ports_that_other_machines_reach_are_warnings(tmp_path: Path):
+    """FastAGI with who is answered, HTTP with what travels in clear; on loopback neither is spoken of."""
+    loaded = load(None, data_dir=tmp_path)
+    assert not {"FastAGI port", "HTTP port"} & by_name(await run_checks(loaded)).keys()
+    everywhere = {"host": "0.0.0.0"}
+    checks = by_name(await run_checks(with_settings(loaded, agi=everywhere, http=everywhere)))
+    assert (checks["FastAGI port"].state, checks["HTTP port"].state) == (State.WARN, State.WARN)
+    assert "answers 127.0.0.0/8, ::1" in checks["FastAGI port"].sentence
+    assert "clear" in checks["HTTP port"].sentence
+
+
 def test_the_contexts_of_our_dialplan_files_are_expected():
     """Those that a site may leave out are not."""
     contexts = shipped_contexts()

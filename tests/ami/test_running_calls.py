@@ -178,14 +178,16 @@ async def test_the_call_that_leads_to_the_objection_line_is_left_alone(site):
     assert site.counted == ["objection-flagged"]
 
 
-async def test_an_agent_is_told_as_far_as_asterisk_allows(site):
-    """A user without the right `user`, a telephone without text; all refused is an error."""
+async def test_an_agent_is_told_as_far_as_asterisk_allows(site, caplog):
+    """A user without the right `user`, a telephone without text: each named; all refused is an error."""
     site.asterisk.faults = {
         "UserEvent": ActionRefusedError("Permission denied"),
         "SendText": ActionRefusedError("Not supported"),
     }
     await site.play(BEGIN, ANSWERED, objected())
     assert site.counted == ["objection-flagged"]
+    assert "by UserEvent: Permission denied" in caplog.text
+    assert "by SendText: Not supported" in caplog.text
     site.asterisk.faults["Setvar"] = ActionRefusedError("No such channel")
     await site.play(ENDED, BEGIN, ANSWERED)
     await site.play(objected(event_id="e2"))

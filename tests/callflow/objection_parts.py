@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from asterisk_plugin.callflow.objections import Claim, Objections
 from asterisk_plugin.errors import LedgerUnavailableError
+from asterisk_plugin.ports import StoredEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -73,6 +74,13 @@ class Ledger(Part):
         for event in events:
             self.rows.setdefault(event.id, event)
         return list(self.rows).index(events[-1].id) + 1
+
+    async def find_by_person(self, person: str) -> list[StoredEvent]:
+        if self.error or self.hangs:
+            await self.work("asked")
+        return [
+            StoredEvent(seq, event, "") for seq, event in enumerate(self.rows.values(), 1) if event.person == person
+        ]
 
 
 class Spool:

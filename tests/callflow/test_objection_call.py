@@ -87,6 +87,24 @@ async def test_a_caller_id_is_read_in_every_form_that_networks_send(text):
     assert campaign_of(await who(text, "", "0031201234567", "call-back")) == "tulip-nl"
 
 
+@pytest.mark.parametrize("text", ["4915112345678", "015112345678", "+4915112345678"])
+async def test_a_german_mobile_that_calls_back_is_not_taken_for_another_number(text):
+    """Its digits without `+` are a number of the national plan too."""
+    assert number_of(await who(text, "", "493023125100", "call-back")) == "+4915112345678"
+
+
+async def test_who_calls_a_number_back_means_the_call_that_showed_it():
+    """Another principal's newer call showed another number."""
+    person = make_gate().tag(PERSON)
+    history = Attempts(
+        attempted(PERSON, "tulip-nl", token="01" * 16, person=person, seq=1),
+        attempted(PERSON, "courant-nl", token="02" * 16, person=person, seq=2),
+    )
+    assert campaign_of(await who(PERSON, "", SHOWN, "call-back", history=history)) == "tulip-nl"
+    assert campaign_of(await who(PERSON, "", "+31207654321", "call-back", history=history)) == "courant-nl"
+    assert campaign_of(await who(PERSON, "", "+493099999999", "call-back", history=history)) == "courant-nl"
+
+
 async def test_a_number_that_no_campaign_shows_is_nobodys():
     """Somebody sent the wrong calls here."""
     call = await who(PERSON, "", "+493099999999", "call-back")

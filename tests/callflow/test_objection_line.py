@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from asterisk_plugin.callflow.objection_line import ObjectionLine, objection
-from asterisk_plugin.core.site import LineMode
+from asterisk_plugin.callflow.objections import Claim, Taken
+from asterisk_plugin.core.site import LineMode, OtherNumber
 from asterisk_plugin.errors import (
     ChannelHungUp,
     CommandRefusedError,
@@ -135,7 +139,7 @@ async def test_keys_pressed_while_it_is_being_recorded_count():
 
     await asyncio.gather(talk(person, line), let_take())
     assert [claim.scope for claim in line.objections.claims] == ["linde", "*"]
-    assert written(line).body["keys"] == "12"
+    assert written(line).body["moves"] == ["object-company", "widen", "finish"]
     assert "recorded-everyone" in person.heard
 
 
@@ -189,12 +193,63 @@ async def test_what_was_entered_is_sealed_and_never_clear():
     line = await talk(person)
     assert [(claim.number, claim.certainty) for claim in line.objections.claims] == [("+493023125022", "entered")]
     event = written(line)
-    assert event.body["keys"] == "3" + "x" * len(digits) + "#1"
+    assert event.body["moves"] == ["other-number", "complete", "confirm", "finish"]
     assert digits not in str(event.body)
     assert not [name for name in event.body["said"] if name.startswith("digit-")]
     assert event.person == line.gate.tag(BERLINER)
     assert event.sealed["number"] == BERLINER
     assert "[3] enter-number [0] [3] [0]" in event.sealed["wording"]
+
+
+PRESSES = st.lists(
+    st.one_of(
+        st.sampled_from([[key] for key in ("", *"0123456789*#")]),
+        st.integers(30_0000000, 30_9999999).map(lambda number: [*f"30{number}#1"]),
+        st.integers(30_0000000, 30_9999999).map(lambda number: ["1", *f"0{number}", "", "#"]),
+    ),
+    max_size=12,
+).map(lambda parts: [press for part in parts for press in part])
+
+
+@settings(max_examples=150, deadline=None)
+@given(PRESSES, PRESSES, st.booleans())
+@example(["1"], [*"3030901821#1"], True)  # while it is being recorded
+@example([*"30309", "", *"01821", "#"], [], True)  # a pause in mid-number: the rest are keys of a menu
+@example([*"0309018212"], [], False)  # at the menu
+def test_no_part_of_a_number_is_clear_however_it_was_entered(does, meanwhile, is_known):
+    """Four digits in a row, wherever they were pressed, are nowhere in what anybody may read."""
+    person = called(BERLINER if is_known else "", "linde-de", "", "call-end", does=does, meanwhile=meanwhile)
+    person.request = dataclasses.replace(person.request, unique_id="call")
+    line = ObjectionLine(make_gate(), NamelessRecorder(), None, look_up_s=0.05)
+    asyncio.run(objection(line, person))
+    pressed = [*(key for key in does if key.isdigit()), "-", *(key for key in meanwhile if key.isdigit())]
+    runs = {"".join(pressed[at : at + 4]) for at in range(len(pressed) - 3)}
+    clear = json.dumps(dict(written(line).body))
+    assert [run for run in runs if run in clear] == []
+
+
+class NamelessRecorder(Recorder):
+    """An objection's id tells nothing, as in the ledger."""
+
+    async def take(self, claim: Claim) -> Taken:
+        return dataclasses.replace(await super().take(claim), event_id="objection")
+
+
+@pytest.mark.parametrize("rule", list(OtherNumber))
+async def test_an_objection_carries_the_admins_rule_for_a_number_less_well_known(rule):
+    """Keyed in or only shown by the network; the number that we called needs none."""
+    for arguments, does, expected in (
+        (LINDE, ["1"], ("called", "")),
+        (LINDE, [*"3030901821#1"], ("entered", rule.value)),
+        ((BERLINER, "", "+493023125100", "call-back"), ["1"], ("caller-id", rule.value)),
+        (("", "linde-de", "", "call-end"), [*"1030901821#", "", "", ""], ("unconfirmed", rule.value)),
+    ):
+        line = make_line()
+        settings_of_line = dataclasses.replace(line.gate.site.objection_line, other_number=rule)
+        line.gate.site = dataclasses.replace(line.gate.site, objection_line=settings_of_line)
+        await talk(called(*arguments, does=does), line)
+        (claim,) = line.objections.claims
+        assert (claim.certainty, claim.other_number) == expected
 
 
 async def test_the_talk_is_written_down_once_at_the_end():
@@ -209,7 +264,7 @@ async def test_the_talk_is_written_down_once_at_the_end():
         "attempt_id": TOKEN,
         "language": "de",
     }
-    assert (body["keys"], body["result"]) == ("51", "RECORDED")
+    assert (body["moves"], body["result"]) == (["wrong", "object-company", "finish"], "RECORDED")
     assert body["said"][:2] == ["line-greeting", "you-were-called-by"]
     assert "not-an-option" in body["said"]
     assert body["objections"] == [f"event-{BERLINER}-linde"]

@@ -187,6 +187,16 @@ async def test_a_fault_in_deciding_is_answered_and_not_dialled(monkeypatch):
     assert gate.observer.faults[0][0] == "attempt"
 
 
+async def test_an_emergency_call_passes_a_fault_in_deciding(monkeypatch):
+    """Whatever else is broken here."""
+    gate = make_gate()
+    monkeypatch.setattr(engine, "Hearing", None)
+    monkeypatch.setattr("asterisk_plugin.callflow.outbound.choose_shown_number", None)
+    values = await run(gate, "112")
+    assert (values["RINGFENCE_DECISION"], values["RINGFENCE_NUMBER"]) == ("ALLOW", "112")
+    assert gate.observer.faults[0][0] == "attempt"
+
+
 @pytest.mark.parametrize(
     ("number", "campaign", "channel", "reason"),
     [

@@ -96,6 +96,21 @@ async def test_pages_join_without_gap_and_without_repeating(ledger, register, mo
         assert found == list(expected)
 
 
+@pytest.mark.parametrize("most_rows", [1, 2, 3, 11, 12])
+async def test_a_page_that_looks_at_few_rows_leads_to_the_next(ledger, register, most_rows):
+    """However few entries fit; and it looks at no more."""
+    for number in range(11):
+        objected(ledger, reference=f"{number:07}", scope="tulip" if number % 3 else "*")
+    found, before, pages = [], 0, 0
+    while not pages or before:
+        page = await register.page(Wanted(scope="*"), before=before, most=2, most_rows=most_rows)
+        assert len(page.entries) <= min(2, most_rows)
+        found += [int(entry.reference) for entry in page.entries]
+        before, pages = page.before, pages + 1
+    assert found == [9, 6, 3, 0]
+    assert pages >= 11 / most_rows
+
+
 async def test_a_withdrawal_counts_only_with_a_consent_that_holds(ledger, register):
     """It stays in the history in any case."""
     held, given = objected(ledger), consented(ledger)
@@ -106,6 +121,37 @@ async def test_a_withdrawal_counts_only_with_a_consent_that_holds(ledger, regist
     ledger.add(EventKind.CONSENT_WITHDRAWN, **taken_back)
     (entry,) = await register.of_person(ANNE)
     assert (entry.state, entry.withdrawn[0].holds, entry.withdrawn[0].by) == (State.STANDS, False, "kim")
+
+
+async def test_a_consent_recorded_before_the_objection_lifts_nothing(ledger, register):
+    """Whatever moment the objection names: somebody wrote it down after that consent, and not in vain."""
+    given = consented(ledger)
+    held = objected(ledger)  # dated back to the day before the consent
+    withdrawn(ledger, held, given)
+    (entry,) = await register.of_person(ANNE)
+    assert (entry.state, entry.withdrawn[0].holds) == (State.STANDS, False)
+    with pytest.raises(InputError, match="the consent was recorded before the objection"):
+        await register.withdrawals(ANNE, held.id, consent=given.id, by="kim")
+
+
+@pytest.mark.parametrize(
+    ("certainty", "rule", "to_review"),
+    [
+        *(("called", "", False), ("stated", "", False)),
+        *(("entered", "honour", False), ("entered", "review", True)),
+        *(("caller-id", "honour", False), ("caller-id", "review", True)),
+        *(("unconfirmed", "honour", True), ("unconfirmed", "review", True)),
+    ],
+)
+async def test_the_admins_rule_at_the_time_says_what_is_listed_for_review(ledger, register, certainty, rule, to_review):
+    """A number that nobody confirmed always is; once an admin has looked, nothing is; all are in force."""
+    held = objected(ledger, certainty=certainty, other_number=rule)
+    listed = (await register.page(Wanted(to_review=True))).entries
+    assert [entry.id for entry in listed] == [held.id] * to_review
+    ledger.add(EventKind.OBJECTION_CONFIRMED, objection=held.id, by="kim")
+    assert (await register.page(Wanted(to_review=True))).entries == ()
+    (entry,) = await register.of_person(ANNE)
+    assert entry.state is State.STANDS
 
 
 async def test_a_withdrawal_in_another_persons_name_counts_for_nobody(ledger, register):

@@ -28,13 +28,20 @@ class FakeManager:
     channels: tuple = CALL
     error: Exception | None = None
     refusal: Exception | None = None
+    unread: Exception | None = None
     redirected: list = field(default_factory=list)
+    marks: dict = field(default_factory=lambda: {PERSON: "31612345001"})
 
     async def send_action(self, name, fields, timeout_s):
         if self.error:
             raise self.error
         if name == "CoreShowChannels":
             return [{"Response": "Success"}, *self.channels, {"Event": "CoreShowChannelsComplete"}]
+        if name == "Getvar":
+            assert fields["Variable"] == "RINGFENCE_CALLED"
+            if self.unread:
+                raise self.unread
+            return [{"Response": "Success", "Value": self.marks.get(fields["Channel"], "")}]
         if self.refusal:
             raise self.refusal
         self.redirected.append((name, dict(fields)))
@@ -128,3 +135,29 @@ async def test_a_call_that_ends_meanwhile_is_told_from_a_refusal(refusal, raised
     """And when it cannot be told, that is said."""
     with pytest.raises(raised):
         await transfer(AGENT, [at(FakeManager(refusal=refusal))])
+
+
+@pytest.mark.parametrize("marks", [{}, {PERSON: ""}, {PERSON: " "}, {AGENT: "31612345001"}])
+async def test_a_leg_that_the_gate_did_not_let_out_is_not_sent_on(marks):
+    """An emergency call, or somebody who called in: their leg is on a trunk too, and has no mark of its own."""
+    manager = FakeManager(marks=marks)
+    for named in (AGENT, PERSON):
+        with pytest.raises(NoSuchCallError, match="no call that the gate let out"):
+            await transfer(named, [at(manager)])
+    assert manager.redirected == []
+
+
+@pytest.mark.parametrize(
+    ("unread", "raised"),
+    [
+        (ActionRefusedError("No such channel"), NoSuchCallError),
+        (ActionRefusedError("Permission denied"), ActionRefusedError),
+        (ManagerLostError("no answer in time"), ManagerLostError),
+    ],
+)
+async def test_a_mark_that_cannot_be_read_counts_as_none(unread, raised):
+    """Nothing is sent on."""
+    manager = FakeManager(unread=unread)
+    with pytest.raises(raised):
+        await transfer(AGENT, [at(manager)])
+    assert manager.redirected == []

@@ -239,6 +239,44 @@ def test_an_export_is_private_and_harmless(desk: Desk, tmp_path: Path):
     assert desk.run("objections", "export", str(tmp_path / "none" / "x.csv")).code == 2
 
 
+NASTY = "a\x1b]0;x\x07b\x9bc\u202ed\u2066e\x7f\nf\u00a0g"
+
+
+def test_what_was_said_cannot_steer_a_terminal(desk: Desk):
+    """Escapes, C1 and marks of direction are written out; nothing is lost in JSON."""
+    _recorded(desk, ANNE, wording=NASTY, by="kim\x1b[2J")
+    (entry,) = listed(desk)
+    assert (entry["wording"], entry["by"]) == (NASTY, "kim\x1b[2J")
+    shown = [ran(desk, "objections", *command) for command in (("list",), ("list", "--json"), ("search", ANNE))]
+    shown += [ran(desk, "objections", "export", "--format", form) for form in ("csv", "jsonl")]
+    for text in shown:
+        assert "\\x1b" in text or "\\u001b" in text
+        assert not {one for one in text if one != "\n" and not one.isprintable()} - {"\u00a0"}
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("=1+1", "'=1+1"),
+        ("no;=1+1", "no;'=1+1"),
+        ("no;  @x", "no;'  @x"),
+        ('no;"=1', "no;'\"=1"),
+        ("no\t+1", "no\t'+1"),
+        ("no\n-1\n=2", "no\n'-1\n'=2"),
+        ("no\r\n=1", "no\n'=1"),
+        ("no\r=1", "no\\r=1"),
+        ("＝1", "'＝1"),
+        ("\tx", "'\tx"),
+        ("2+2 = 4, a-b; c@d", "2+2 = 4, a-b; c@d"),
+    ],
+)
+def test_no_part_of_a_cell_becomes_a_formula(desk: Desk, said: str, written: str):
+    """A spreadsheet may cut a cell where it sees fit."""
+    _recorded(desk, ANNE, wording=said)
+    (row,) = csv.DictReader(io.StringIO(ran(desk, "objections", "export"), newline=""))
+    assert row["wording"] == written
+
+
 def test_an_objection_for_a_number_keyed_in_is_confirmed_by_an_admin(desk: Desk):
     """Until then it is listed for review; it blocks all the while, and looking twice is noted once."""
     reference = objected(desk, ANNE)
@@ -258,6 +296,11 @@ def test_an_objection_for_a_number_keyed_in_is_confirmed_by_an_admin(desk: Desk)
 
 def _keyed_in(desk: Desk, number: str) -> str:
     """An objection as the objection line records one for another number than the called one."""
+    return _recorded(desk, number, certainty="entered", other_number="review")
+
+
+def _recorded(desk: Desk, number: str, *, wording: str = "", by: str = "", **body: str) -> str:
+    """An objection that some part has recorded, whatever it lets through; gives its reference."""
     import dataclasses
     import datetime as dt
 
@@ -265,11 +308,19 @@ def _keyed_in(desk: Desk, number: str) -> str:
     from asterisk_plugin.ledger import open_ledger
 
     directory = DataDir(desk.data_dir)
+    directory.prepare()
     person = person_tag(directory.secret(), number)
     event = objection_event(
-        new_id(), person=person, number=number, scope="tulip", at=dt.datetime.now(dt.UTC), channel="ivr"
+        new_id(),
+        person=person,
+        number=number,
+        scope="tulip",
+        at=dt.datetime.now(dt.UTC),
+        channel="ivr",
+        wording=wording,
+        by=by,
     )
-    event = dataclasses.replace(event, body={**event.body, "certainty": "entered"})
+    event = dataclasses.replace(event, body={**event.body, **body})
 
     async def write() -> None:
         ledger = open_ledger(directory.ledger_url, secret=directory.secret())

@@ -89,6 +89,26 @@ def test_fields_that_contradict_each_other_are_refused(desk: Desk, columns: str,
     assert complaint in said.err
 
 
+@pytest.mark.parametrize("odd", ["\x1b[2J", "\x9b", "\u202e", "\u200b", "\x00", "\x7f", "\r"])
+@pytest.mark.parametrize("column", ["wording", "number"])
+def test_what_could_steer_a_terminal_is_refused_and_not_repeated(desk: Desk, odd: str, column: str):
+    """Neither recorded nor printed."""
+    number, wording = (f"{ANNE[:5]}{odd}{ANNE[5:]}", "") if column == "number" else (ANNE, f'"a{odd}b"')
+    file = desk.write("o.csv", f'number,scope,wording\n"{number}",tulip,{wording}\n')
+    said = desk.run("objections", "import", file)
+    assert said.code == 2
+    assert odd not in said.err
+    assert desk.rows() == 0
+    if odd != "\x00":  # no such file is CSV at all
+        assert f"{column} has a character that cannot be printed, U+{ord(odd[0]):04X}" in said.err
+
+
+def test_line_breaks_tabs_and_hard_spaces_are_text(desk: Desk):
+    """Spreadsheets and people write them."""
+    file = desk.write("o.csv", f'number,scope,wording\n{ANNE},tulip,"a\r\nb\tc\u00a0d\ne"\n')
+    assert desk.run("objections", "import", file).code == 0
+
+
 def test_twenty_bad_lines_are_shown_and_all_are_counted(desk: Desk):
     """A file with a wrong column must not scroll the reason away."""
     file = desk.write("c.csv", HEADER + "\n" + "x,tulip,sales,electricity,2026-01-15\n" * 57)

@@ -25,15 +25,25 @@ def test_what_it_prints_lets_the_token_in_when_it_stands_in_the_settings(desk: D
     assert token not in lines
     (tmp_path / "ringfence.toml").write_text(lines)
     entries = load(tmp_path).service.http.token
-    caller = Tokens(entries).whose(f"Bearer {token}")
-    assert caller is not None
-    assert (caller.name, caller.may) == ("crm", {"read", "enter"})
+    client = Tokens(entries).whose(f"Bearer {token}")
+    assert client is not None
+    assert (client.name, client.may) == ("crm", {"read", "enter"})
     assert Tokens(entries).whose(f"Bearer {token}x") is None
+
+
+def test_a_token_enters_objections_and_no_more_unless_it_is_said(desk: Desk):
+    """What is not needed is not given."""
+    assert desk.run("token", "new", "crm").out.endswith('may = ["enter"]\n')
 
 
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
-    [(("a b",), "no name of a token"), (("crm", "--may", "everything"), "`everything` is no right")],
+    [
+        (("a b",), "no name of a token"),
+        (("crm", "--may", "everything"), "`everything` is no right"),
+        (("local",), "kept for this machine"),
+        (("Local",), "kept for this machine"),
+    ],
 )
 def test_what_no_settings_could_hold_is_refused(desk: Desk, arguments: tuple[str, ...], complaint: str):
     """Before a token is shown."""

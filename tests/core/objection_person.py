@@ -24,7 +24,6 @@ from asterisk_plugin.core.objection_menu import (
     Say,
     Silence,
     State,
-    Transfer,
     start,
     step,
 )
@@ -47,6 +46,11 @@ def offer(number=CALLED, **changes) -> Offer:
         "home_country": "DE",
         "call_back": "+493023125010",
         "number": parse_number(number, "DE") if number else None,
+        "certainty": "called",
+        "person_available": False,
+        "path": "call-end",
+        "timeout_s": 6.0,
+        "tries": 3,
     }
     return Offer(**given | changes)
 
@@ -67,7 +71,6 @@ class Call:
     records: list[Record] = field(default_factory=list)
     durable: list[tuple[str, str]] = field(default_factory=list)
     result: str = ""
-    transferred: bool = False
     hung_up: bool = False
     steps: int = 0
     moved: list[tuple[Phase, str, Phase, bool]] = field(default_factory=list)
@@ -136,8 +139,6 @@ def _carry_out(actions, person, line):
             case Record():
                 line.records.append(action)
                 return Recorded("")
-            case Transfer():
-                line.transferred = True
             case End(result):
                 line.result = result
                 return None

@@ -1,11 +1,26 @@
 """The objection line: what is heard and recorded for what is pressed."""
 
+import dataclasses
+
 import pytest
 from objection_person import CALLED, MIDNIGHT, OTHER, OTHER_E164, call, offer
 
 from asterisk_plugin.core.number import parse_number
-from asterisk_plugin.core.objection_menu import HungUp, Key, Listen, Phase, Record, Recorded, Say, Silence, start, step
-from asterisk_plugin.core.objection_state import MOST_EVENTS, MOST_REFUSALS
+from asterisk_plugin.core.objection_menu import (
+    End,
+    HungUp,
+    Key,
+    Listen,
+    Offer,
+    Phase,
+    Record,
+    Recorded,
+    Say,
+    Silence,
+    start,
+    step,
+)
+from asterisk_plugin.core.objection_state import MOST_EVENTS, MOST_OTHER_NUMBERS, MOST_REFUSALS
 from asterisk_plugin.core.objection_tree import KEYS
 from asterisk_plugin.core.prompts import PROMPT_NAMES, PROMPTS, digit_prompts
 
@@ -128,15 +143,15 @@ def test_one_is_for_everyone_where_the_company_is_not_known():
 def test_zero_leads_to_a_person():
     """After a word that it is so."""
     done = call("0", offer(person_available=True))
-    assert (done.result, done.transferred) == ("PERSON", True)
     assert done.heard[1] == ("connecting-person",)
+    assert done.trace[-1][1][1:] == (End("PERSON"),)
 
 
 def test_one_pressed_on_the_way_to_a_person_still_counts():
     """The last words can be cut by 1 and 2."""
     done = call("01", offer(person_available=True))
     assert done.durable == [(CALLED, "linde")]
-    assert not done.transferred
+    assert done.result == "RECORDED"
 
 
 def test_zero_after_the_confirmation_leads_to_a_person():
@@ -283,6 +298,50 @@ def test_a_second_number_that_fails_leaves_the_first_confirmed():
 def test_one_after_another_number_is_about_the_own_number():
     """It was not covered yet; in doubt it is an objection."""
     assert call(f"3{OTHER}#1~1").durable == [(OTHER_E164, "linde"), (CALLED, "linde")]
+
+
+def test_only_so_many_other_numbers_are_taken_in_one_call():
+    """Whoever wants to block a list is thanked and let go; nobody needs more than two other numbers of their own."""
+    numbers = [f"030901825{digit}" for digit in range(5)]
+    for known, own in ((CALLED, [(CALLED, ALL)]), (None, [])):
+        presses = ("2~3" if known else "2") + "~3".join(f"{number}#1" for number in numbers)
+        done = call(presses, offer(known))
+        others = [(f"+49{number[1:]}", ALL) for number in numbers[:MOST_OTHER_NUMBERS]]
+        assert done.durable == [*own, *others]
+        assert done.result == "RECORDED"
+        assert done.heard[-1] == ("goodbye",)
+
+
+def test_one_other_number_widened_and_the_own_one_count_once():
+    """What is counted is other people's telephones."""
+    done = call(f"3{OTHER}#12~3030901820#1~3030901825#1~3")
+    assert {number for number, _ in done.durable} == {OTHER_E164, CALLED, "+4930901825"}
+    assert done.heard[-1] == ("goodbye",)
+
+
+# --- what was asked for
+
+
+def test_the_moves_are_noted_without_a_digit_of_any_number():
+    """They are evidence that anybody may read."""
+    moves = moves_of(f"93{OTHER}#1_")
+    assert moves == ("repeat", "other-number", "complete", "confirm", "finish")
+    assert moves_of("12") == ("object-company", "widen")
+    assert moves_of("0") == ("person",)
+
+
+def moves_of(presses):
+    state, _ = start(offer())
+    for press in presses:
+        state, actions = step(state, Silence() if press == "_" else Key(press), NOW)
+        if isinstance(actions[-1], Record):
+            state, _ = step(state, Recorded("1234567"), NOW)
+    return state.moves
+
+
+def test_an_offer_decides_nothing_by_itself():
+    """The defaults are the site's, in one place."""
+    assert all(field.default is dataclasses.MISSING for field in dataclasses.fields(Offer))
 
 
 # --- no number known
@@ -449,7 +508,6 @@ def test_it_ends_for_whoever_never_stops(press):
 def test_it_ends_after_its_longest_time():
     """Somebody, or something, that presses 9 once a minute."""
     assert call("9" * 100, seconds=60).steps <= 7
-    assert call("9" * 100, offer(longest_s=600), seconds=60).steps <= 12
 
 
 def test_a_one_is_recorded_even_when_time_is_up():

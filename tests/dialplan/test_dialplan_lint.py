@@ -92,6 +92,13 @@ def test_the_shipped_files_are_free_of_problems() -> None:
         ("ringfence-objection.conf", "exten => queue,1", "exten => _X.,1", "line-leads-out"),
         ("ringfence-objection.conf", "Playback(ringfence/please", "Background(ringfence/please", "line-leads-out"),
         ("ringfence-objection.conf", "[ringfence-objection]", "[ringfence-objections]", "target-missing"),
+        ("ringfence-objection.conf", "LOCAL(person)=ringfence-person", "LOCAL(person)=${ARG2}", "line-leads-out"),
+        (
+            "ringfence-objection.conf",
+            "${GLOBAL(RINGFENCE_OBJECTION_PROCESSES)}",
+            "${RINGFENCE_OBJECTION_PROCESSES}",
+            "global-shadowed",
+        ),
         ("ringfence-site.conf.sample", "exten => 112,", "exten => _11[02],", "emergency-not-exact"),
     ],
 )

@@ -50,6 +50,7 @@ class Report:
 
     Args:
         calls: Calls that a person answered.
+        given_up: People whose calls were cut off until the law's attempt limit was reached.
         kills: Processes killed, by name.
         pressed: People who pressed 1 or 2.
         confirmed: People who heard a confirmation.
@@ -62,6 +63,7 @@ class Report:
     """
 
     calls: int = 0
+    given_up: int = 0
     kills: dict[str, int] = field(default_factory=dict)
     pressed: int = 0
     confirmed: list[str] = field(default_factory=list)
@@ -179,7 +181,7 @@ async def _under_fire(
 
     def is_due(place: int) -> bool:
         """Kills keep step with calls: were nothing ever up, nobody would be called."""
-        return place <= kills * (report.calls + parallel) / len(numbers) or not waiting
+        return place <= kills * (report.calls + report.given_up + parallel) / len(numbers) or not waiting
 
     async def dial() -> None:
         while waiting:
@@ -223,6 +225,9 @@ async def _call(lab: Lab, number: str, chance: random.Random, report: Report) ->
             attempt = await running.ended()
             why = f"{attempt.decision} {attempt.reason} {attempt.dial_status}"
             report.tries[why] = report.tries.get(why, 0) + 1
+            if attempt.reason == "attempt-limit":  # so often begun, and cut off by a kill
+                report.given_up += 1
+                return
             await asyncio.sleep(chance.uniform(0.2, 1))
         await asyncio.sleep(chance.uniform(0, 0.5))
         await lab.hang_up(running)

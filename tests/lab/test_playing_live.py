@@ -345,7 +345,7 @@ async def test_a_whole_talk_with_the_line(stage: Stage) -> None:
     assert told["Objection"] == "RECORDED"
     assert [claim.scope for claim in recorder.claims] == ["linde", "*"]
     (event,) = gate.ledger.events  # type: ignore[attr-defined]
-    assert event.body["keys"] == "129"
+    assert event.body["moves"] == ["object-company", "widen", "repeat", "finish"]
     assert event.body["said"].count("recorded-everyone") == 2
     assert "company-linde" in event.body["said"]
     with contextlib.suppress(Exception):

@@ -128,6 +128,26 @@ def test_a_missing_ami_secret_is_a_warning(tmp_path):
     assert load_from(tmp_path, RINGFENCE_AMI_SECRET_PBX_1="x").warnings == ()
 
 
+@pytest.mark.parametrize(("table", "told"), [("agi", "firewall"), ("http", "TLS")])
+def test_a_port_that_other_machines_reach_is_a_warning(tmp_path, table, told):
+    """FastAGI asks for no password, and HTTP carries tokens in clear."""
+    for host in ("0.0.0.0", "192.0.2.1", "service.example"):
+        (warning,) = load_from(write(tmp_path, service=f'[{table}]\nhost = "{host}"\n')).warnings
+        assert (warning.key, warning.found) == (f"{table}.host", f'`"{host}"`')
+        assert told in warning.allowed
+    for host in ("127.0.0.1", "::1", "localhost"):
+        assert load_from(write(tmp_path, service=f'[{table}]\nhost = "{host}"\n')).warnings == ()
+
+
+def test_loopback_and_the_asterisks_may_use_fastagi_unless_others_are_named(tmp_path):
+    """Also in the file that the workers and the second try read."""
+    loaded = load_from(write(tmp_path, service=ASTERISK.replace("[[asterisk]]", '[[asterisk]]\nhost = "192.0.2.7"')))
+    assert loaded.service.agi.allow_from == ("127.0.0.0/8", "::1", "192.0.2.7")
+    assert 'allow_from = ["127.0.0.0/8", "::1", "192.0.2.7"]' in loaded.active_texts["ringfence.toml"]
+    named = load_from(write(tmp_path, service=f'[agi]\nallow_from = ["pbx_1", "10.0.0.0/8"]\n{ASTERISK}'))
+    assert named.service.agi.allow_from == ("pbx_1", "10.0.0.0/8")
+
+
 def test_a_bad_store_address_in_the_environment_is_a_problem_and_is_not_repeated(tmp_path):
     """An address that cannot be read cannot be masked either."""
     problem = problems_of(write(tmp_path), RINGFENCE_STORE_URL="tcp:hunter2@h")["RINGFENCE_STORE_URL"]

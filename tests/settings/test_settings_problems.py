@@ -8,6 +8,7 @@ from settings_site import CAMPAIGNS, problems_of, write
 from asterisk_plugin.errors import ConfigError
 from asterisk_plugin.settings.load import load
 
+A, B = "a" * 64, "b" * 64
 LINE = 'home_country = "DE"\nobjection_line.'
 
 
@@ -38,7 +39,20 @@ def test_a_configuration_in_order_has_no_problems(tmp_path):
         ("[gate]\ndeadline_ms = 250", "gate.deadline_ms", "`250`", "must be less"),
         ("[store]\ntimeout_ms = 300", "store.timeout_ms", "`300`", "must be less"),
         ("[store]\nurl = 'http://h'", "store.url", '`"http://h"`', "must start with `redis://`"),
+        ("[agi]\nallow_from = ['10.0.0.256']", "agi.allow_from[0]", "10.0.0.256", "must be an address, a network"),
+        ("[agi]\nallow_from = ['::1', 'a b']", "agi.allow_from[1]", "a b", "must be an address, a network"),
+        ("[agi]\nallow_from = ['10.0.0.0/33']", "agi.allow_from[0]", "10.0.0.0/33", "must be an address"),
         ("[http]\nport = 4573", "http.port", "`4573`", "must be another port than agi.port"),
+        (f"[[http.token]]\nname = 'local'\nsha256 = '{A}'", "http.token[0].name", "local", "another name"),
+        (f"[[http.token]]\nname = 'Local'\nsha256 = '{A}'", "http.token[0].name", "Local", "another name"),
+        (
+            f"[[http.token]]\nname = 'a'\nsha256 = '{A}'\n[[http.token]]\nname = 'a'\nsha256 = '{B}'",
+            *("http.token", "a list", "`a` stands there twice"),
+        ),
+        (
+            f"[[http.token]]\nname = 'a'\nsha256 = '{A}'\n[[http.token]]\nname = 'b'\nsha256 = '{A}'",
+            *("http.token", "a list", "sha256 of its own each"),
+        ),
         ("[[asterisk]]\nname = 'a'\ntrunks = ['PJSIP/t']", "asterisk[0].username", "nothing", "AMI user"),
         ("[[asterisk]]\nname = 'a b'\nusername = 'u'\ntrunks = ['PJSIP/t']", "asterisk[0].name", "`", "letters"),
         ("[[asterisk]]\nname = 'a'\nusername = 'u'\ntrunks = []", "asterisk[0].trunks", "empty", "one or more"),

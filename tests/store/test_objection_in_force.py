@@ -45,6 +45,7 @@ class Service:
     async def start(self):
         await self.node.ledger.append([configuration_event(load(SITE_FOLDER), TUESDAY_11)])
         await self.projector.catch_up()
+        await self.node.store.ping()  # looked over while it is in step, as the service does
         self.tasks = [asyncio.create_task(work) for work in (self.projector.run(), self.node.replay.run())]
 
     async def decision(self, number):
@@ -104,6 +105,7 @@ async def test_the_next_decision_knows_of_it_on_every_node(service, data_dir, ow
     listener = Announcements(other.node.store.client, on_objected=heard.put_nowait, on_subscribed=subscribed.set)
     other.tasks = [asyncio.create_task(listener.run())]
     await subscribed.wait()
+    await other.node.store.ping()
     assert (await service.decision(number_of(1)))[0] == "ALLOW"
     taken = await service.node.objections.take(claim(2))
     assert await service.decision(number_of(2)) == ("DENY", "objection")

@@ -61,6 +61,24 @@ async def test_rows_are_applied_as_they_are_appended(store, ledger, projector, p
     assert projector.ready
 
 
+async def test_a_store_that_comes_back_older_in_the_middle_of_a_step_is_made_up(store, ledger, projector, projection):
+    """Row 2 was lost with the store's memory after the position was read: row 3 must not leap over it."""
+    await ledger.append([event(EventKind.OUTCOME, {"attempt_id": numbered(1)})])
+    await projector.catch_up()
+    first = (await projection.state()).position
+    await ledger.append([objection("acme")])
+    await projector.catch_up()
+    await store.client.execute("HSET", keys.POSITION, "seq", first.seq, "hash", first.hash)
+    await store.client.execute("DEL", keys.objections(PERSON))
+    await ledger.append([objection("*", person=OTHER_PERSON)])
+    (third,) = [row async for row in ledger.read(first.seq + 1, unseal=False)]
+    with pytest.raises(StoreNotReadyError, match="came back older"):
+        await projection.apply([third])
+    await projector.catch_up()
+    assert await _scopes(store) == {"acme"}
+    assert (await projection.state()).position.seq == third.seq
+
+
 async def test_a_running_projector_applies_what_another_process_wrote(store, ledger, projector):
     """By polling; and at once when it is woken."""
     await ledger.append([objection("*", person=OTHER_PERSON)])

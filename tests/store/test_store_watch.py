@@ -118,6 +118,17 @@ async def test_an_answer_over_a_connection_that_nobody_looked_over_does_not_coun
     assert (await filled.look_up(query())).attempts[0].used == 0
 
 
+async def test_a_token_is_not_taken_over_a_connection_that_nobody_looked_over(filled, own_server):
+    """Whoever took the old server's place may lack the objection that came after the token."""
+    assert (await filled.look_up(query(reserve=True))).reserved
+    await ask(own_server.url, *EVICTING)
+    for lane in filled.client._lanes:
+        if lane._link is not None:
+            lane._link.usable = False
+    with pytest.raises(StoreNotReadyError, match="objections too"):
+        await filled.redeem(person=PERSON, token=query().token, shown=SHOWN, now=NOW)
+
+
 async def test_a_store_that_has_thrown_keys_away_is_used_again_when_it_was_filled_anew(filled, own_server, ledger):
     """Attempts have a lifetime: a limit would be missed."""
     assert (await filled.look_up(query(reserve=True))).reserved
