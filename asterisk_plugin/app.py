@@ -243,6 +243,10 @@ def watch_asterisk(node: Node, settings: AsteriskSettings, on_event: Callable[[s
         on_event: Told what to count.
     """
     gate = node.gate
+
+    def spares(number: str) -> bool:
+        return is_emergency_number(number, gate.site)  # of the site in force, also after a reload
+
     watchdog = Watchdog(
         settings.name,
         trunks=settings.trunks,
@@ -250,7 +254,7 @@ def watch_asterisk(node: Node, settings: AsteriskSettings, on_event: Callable[[s
         ledger=node.ledger,
         clock=gate.clock,
         passes=Passes() if gate.passed is None else gate.passed,
-        spares=lambda number: is_emergency_number(number, gate.site),
+        spares=spares,
         on_event=on_event,
     )
     running = RunningCalls(
@@ -259,6 +263,7 @@ def watch_asterisk(node: Node, settings: AsteriskSettings, on_event: Callable[[s
         tag=gate.tag,
         principal_of=partial(principal_of, gate),
         holds=partial(has_objection, gate),
+        spares=spares,
         on_event=on_event,
     )
     client = AmiClient(

@@ -4,7 +4,9 @@ Which calls run is learnt from the same AMI events as the watchdog's. Between th
 script's PASS) and DialBegin there is no leg to be seen yet, so an objection is remembered for some seconds
 and every leg that begins to dial meanwhile is held against it. An objection that was not heard, because the
 store or the Asterisk could not be reached just then, is found by asking the store about every leg as soon as
-both are back (`recheck`).
+both are back (`recheck`), again and again until there is an answer.
+
+Whoever dials an emergency number is left alone, whatever anybody objected to.
 """
 
 from __future__ import annotations
@@ -13,12 +15,13 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from asterisk_plugin.callflow.running_legs import RunningLeg, e164_of, messages_to
+from asterisk_plugin.callflow.running_legs import RunningLeg, agents_of, campaign_of, e164_of, messages_to, read_value
 from asterisk_plugin.callflow.trunk_legs import (
     READ_TIMEOUT_S,
     UP,
     Manager,
     dialled_number,
+    is_number,
     read_number,
     trunk_of,
     we_dialled,
@@ -38,7 +41,7 @@ CALL_REJECTED = "21"  # Q.850
 REMEMBERED_S = 30.0
 HANGUP_TIMEOUT_S = 2.0
 RESYNC_TIMEOUT_S = 5.0
-_MOST_HALVES = 3  # Local channels between a leg and its agent
+REPEAT_S = 0.5
 
 _log = logging.getLogger("ringfence.objections")
 
@@ -51,7 +54,9 @@ class RunningCalls:
         trunks: Channel prefixes of its trunks.
         tag: Person tag of an E.164 number.
         principal_of: Principal id of a campaign id, empty when it is not known.
-        holds: Tells whether an objection of a person (tag) against a principal stands in the store.
+        holds: Tells whether an objection of a person (tag) against a principal stands in the store;
+            against any, when the principal is empty.
+        spares: Tells whether a dialled number is an emergency number: never hung up.
         on_event: Told what to count: `objection-cut`, `objection-flagged` or `objection-missed`.
     """
 
@@ -63,6 +68,7 @@ class RunningCalls:
         tag: Callable[[str], str],
         principal_of: Callable[[str], str],
         holds: Callable[[str, str], Awaitable[bool]],
+        spares: Callable[[str], bool],
         on_event: Callable[[str], None],
     ) -> None:
         self._name = name
@@ -70,11 +76,15 @@ class RunningCalls:
         self._tag = tag
         self._principal_of = principal_of
         self._holds = holds
+        self._spares = spares
         self._on_event = on_event
         self._manager: Manager | None = None
         self._legs: dict[str, RunningLeg] = {}
         self._recent: dict[str, tuple[float, Objected]] = {}
         self._gone: set[str] | None = None  # legs that ended while a re-sync waits for its list
+        self._resyncing: asyncio.Task[None] | None = None
+        self._due: dict[str, None] = {}  # unique ids of legs about which the store could not be asked, in order
+        self._repeating = False
         self._jobs: set[asyncio.Task[None]] = set()
 
     def attach(self, manager: Manager) -> None:
@@ -107,7 +117,9 @@ class RunningCalls:
 
     def up(self) -> None:
         """The AMI connection is up: learn what runs, and see what was missed."""
-        self._start(self._resync())
+        if self._resyncing is not None:
+            self._resyncing.cancel()  # it waits for the list of a connection that is gone
+        self._resyncing = self._start(self._resync())
 
     def objected(self, objected: Objected) -> None:
         """A person has objected; returns at once. Told twice, acted on once."""
@@ -122,15 +134,21 @@ class RunningCalls:
                 self._start(self._act(leg, objected))
 
     def recheck(self) -> None:
-        """Ask the store about every leg: announcements may have been missed. Returns at once."""
-        for leg in self._legs.values():
-            self._start(self._recheck(leg))
+        """Ask the store about every leg: announcements may have been missed. Returns at once.
+
+        A leg about which there is no answer is asked about every `REPEAT_S` until there is one or it has ended.
+        """
+        for unique_id, leg in self._legs.items():
+            self._start(self._recheck(unique_id, leg))
 
     def _dialled(self, event: Fields) -> None:
         channel = event.get("DestChannel", "")
         if not trunk_of(channel, self._trunks):
             return
-        number = e164_of(dialled_number(event.get("DialString", ""), channel.partition("/")[0]))
+        dialled = dialled_number(event.get("DialString", ""), channel.partition("/")[0])
+        if self._is_emergency(dialled):
+            return
+        number = e164_of(dialled)
         now = asyncio.get_running_loop().time()
         leg = RunningLeg(channel, now, self._tag(number) if number else "")
         self._legs[event.get("DestUniqueid", "")] = leg
@@ -138,23 +156,52 @@ class RunningCalls:
             if until >= now and leg.person in (objected.person, ""):
                 self._start(self._act(leg, objected))
 
+    def _is_emergency(self, dialled: str) -> bool:
+        return is_number(dialled) and self._spares(dialled)
+
     async def _act(self, leg: RunningLeg, objected: Objected) -> None:
-        if await self._person(leg) != objected.person:
+        try:
+            person = await self._person(leg)
+        except ManagerError as exc:
+            self._missed(leg, exc)
+            return
+        if person != objected.person:
             return
         if objected.scope == EVERYONE or objected.is_against(await self._principal(leg)):
             await self._end(leg, objected.reference)
 
-    async def _recheck(self, leg: RunningLeg) -> None:
-        person = await self._person(leg)
-        if not person or leg.hung_up or leg.flagged:
+    async def _recheck(self, unique_id: str, leg: RunningLeg) -> None:
+        if leg.hung_up or leg.flagged:
             return
         try:
-            held = await self._holds(person, await self._principal(leg))
-        except RingfenceError as exc:  # the store is away again, and will be back
-            _log.warning("%s: whether anybody objected to `%s` is not known: %s", self._name, _shown(leg), exc)
+            person = await self._person(leg)
+            held = bool(person) and await self._holds(person, await self._principal(leg))
+        except RingfenceError as exc:
+            self._postpone(unique_id, exc)
             return
         if held:
-            await self._end(leg, "")
+            self._start(self._end(leg, ""))
+
+    def _postpone(self, unique_id: str, fault: RingfenceError) -> None:
+        self._due[unique_id] = None
+        if not self._repeating:
+            self._repeating = True
+            self._start(self._repeat())
+            _log.warning("%s: whether anybody objected to calls that run is not known yet: %s", self._name, fault)
+
+    async def _repeat(self) -> None:
+        """Ask about the legs that are due until all are answered or have ended."""
+        try:
+            while self._due:
+                await asyncio.sleep(REPEAT_S)
+                for unique_id in tuple(self._due):
+                    del self._due[unique_id]
+                    if unique_id in self._legs:
+                        await self._recheck(unique_id, self._legs[unique_id])
+                    if unique_id in self._due:
+                        break  # most likely there is no answer about the others either; it is the last of them now
+        finally:
+            self._repeating = False
 
     async def _end(self, leg: RunningLeg, reference: str) -> None:
         """Hang up what rings, flag what talks; once each."""
@@ -183,14 +230,23 @@ class RunningCalls:
             return
         leg.flagged = True  # before the wait: the announcement comes from two sides at once
         try:
-            agent = await self._agent(leg)
+            assert self._manager is not None, "attach() comes before the first event"
+            agents = await agents_of(self._manager, leg.channel)
         except ManagerError as exc:
             leg.flagged = False
             self._missed(leg, exc)
             return
-        if not agent:
-            leg.flagged = False
-            return  # nobody talks to the person: this is the call that leads to the objection line
+        # None: nobody talks to the person; this is the call that leads to the objection line.
+        told = await asyncio.gather(*(self._tell(leg, agent, reference) for agent in agents))
+        leg.flagged = bool(told) and all(told)  # who could not be told is told when the connection is back
+        if not all(told):
+            self._missed(leg, "its agent could be told in no way")
+        if any(told):
+            self._on_event("objection-flagged")
+            _log.warning("%s: `%s` talks to somebody who has just objected, agent told", self._name, _shown(leg))
+
+    async def _tell(self, leg: RunningLeg, agent: str, reference: str) -> bool:
+        """Whether an agent was told in at least one way."""
         told = False
         for name, fields in messages_to(agent, reference):
             try:
@@ -198,59 +254,68 @@ class RunningCalls:
                 told = True
             except ManagerError as exc:
                 _log.warning("%s: the agent of `%s` was not told by %s: %s", self._name, _shown(leg), name, exc)
-        if not told:
-            self._missed(leg, "its agent could be told in no way")
-            return
-        self._on_event("objection-flagged")
-        _log.warning("%s: `%s` talks to somebody who has just objected, agent told", self._name, _shown(leg))
-
-    async def _agent(self, leg: RunningLeg) -> str:
-        """The channel that the person talks to now; empty when nobody does."""
-        channel = leg.channel
-        for _ in range(_MOST_HALVES):
-            channel = await self._read(channel, "BRIDGEPEER")
-            if not channel.startswith("Local/") or channel[-2:] not in (";1", ";2"):
-                break
-            channel = channel[:-1] + ("2" if channel.endswith("1") else "1")
-        return channel
+        return told
 
     async def _person(self, leg: RunningLeg) -> str:
-        """Whom a leg dials, asked of its channel once where the dial string did not say."""
-        if leg.person or leg.asked:
+        """Whom a leg dials, asked of its channel once where the dial string did not say.
+
+        Raises:
+            ManagerError: Asterisk does not answer.
+        """
+        if leg.person:
             return leg.person
-        leg.asked = True
+        if leg.asking is None:
+            leg.asking = asyncio.get_running_loop().create_task(self._ask_person(leg))
+        return await leg.asking
+
+    async def _ask_person(self, leg: RunningLeg) -> str:
+        assert self._manager is not None, "attach() comes before the first event"
+        if leg.found and not await we_dialled(self._manager, leg.found):
+            return ""  # a call that came in
         try:
-            assert self._manager is not None, "attach() comes before the first event"
-            if leg.found and not await we_dialled(self._manager, leg.found):
-                return ""  # a call that came in
-            number = e164_of(await self._read(leg.channel, "RINGFENCE_CALLED"))
-            number = number or e164_of(await read_number(self._manager, leg.channel))
-        except ManagerError as exc:
-            leg.asked = False
-            self._missed(leg, exc)
+            called = await read_value(self._manager, leg.channel, "RINGFENCE_CALLED")
+        except ManagerError:
+            leg.asking = None  # whoever wants to know next asks again
+            raise
+        dialled = await read_number(self._manager, leg.channel)
+        if self._is_emergency(called) or self._is_emergency(dialled):
             return ""
+        number = e164_of(called) or e164_of(dialled)
         leg.person = self._tag(number) if number else ""
         return leg.person
 
     async def _principal(self, leg: RunningLeg) -> str:
-        """For whom a leg dials; empty when nobody can say."""
-        try:
-            return self._principal_of(await self._read(leg.channel, "RINGFENCE_CAMPAIGN"))
-        except ManagerError:
-            return ""
+        """For whom a leg dials; empty when nobody can say, and then every objection counts: the safe side."""
+        if leg.campaign is None:
+            try:
+                assert self._manager is not None, "attach() comes before the first event"
+                leg.campaign = await campaign_of(self._manager, leg.channel)
+            except ManagerError as exc:
+                _log.warning(
+                    "%s: for whom `%s` dials is not told, every objection counts: %s", self._name, _shown(leg), exc
+                )
+                return ""
+        return self._principal_of(leg.campaign)
 
     async def _resync(self) -> None:
         """Learn the legs that run already, then see whether anybody has objected to them."""
-        asked_s = asyncio.get_running_loop().time()
-        gone: set[str] = set()
-        self._gone = gone
-        try:
-            messages = await self._send("CoreShowChannels", {}, RESYNC_TIMEOUT_S)
-        except ManagerError as exc:
-            _log.error("%s: running calls cannot be seen: %s", self._name, exc)
-            return
-        finally:
-            self._gone = None
+        fault = ""
+        while True:
+            asked_s = asyncio.get_running_loop().time()
+            gone = self._gone = set()
+            try:
+                messages = await self._send("CoreShowChannels", {}, RESYNC_TIMEOUT_S)
+                break
+            except ManagerError as exc:
+                if str(exc) != fault:  # once, not at every try
+                    fault = str(exc)
+                    _log.error("%s: running calls cannot be seen: %s", self._name, exc)
+                if isinstance(exc, ActionRefusedError):
+                    return
+            finally:
+                if self._gone is gone:
+                    self._gone = None
+            await asyncio.sleep(REPEAT_S)
         running = {m["Uniqueid"]: m for m in messages[1:] if trunk_of(m.get("Channel", ""), self._trunks)}
         for unique_id in self._legs.keys() - running.keys():
             if self._legs[unique_id].since_s < asked_s:
@@ -261,14 +326,6 @@ class RunningCalls:
             leg.up = leg.up or fields.get("ChannelState") == UP
         self.recheck()
 
-    async def _read(self, channel: str, variable: str) -> str:
-        """A channel's value, empty when it has none or is gone."""
-        try:
-            answer = await self._send("Getvar", {"Channel": channel, "Variable": variable}, READ_TIMEOUT_S)
-        except ActionRefusedError:
-            return ""
-        return answer[0].get("Value", "")
-
     async def _send(self, name: str, fields: Fields, timeout_s: float) -> Sequence[Fields]:
         assert self._manager is not None, "attach() comes before the first event"
         return await self._manager.send_action(name, fields, timeout_s)
@@ -277,10 +334,11 @@ class RunningCalls:
         self._on_event("objection-missed")
         _log.error("%s: `%s` of somebody who has objected is not ended: %s", self._name, _shown(leg), fault)
 
-    def _start(self, job: Coroutine[object, object, None]) -> None:
+    def _start(self, job: Coroutine[object, object, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(job)
         self._jobs.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._jobs.discard(task)

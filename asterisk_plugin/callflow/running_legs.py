@@ -5,15 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from asterisk_plugin.callflow.trunk_legs import READ_TIMEOUT_S
+from asterisk_plugin.errors import ActionRefusedError, ManagerError
 from asterisk_plugin.ports import LookUp
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Mapping
 
     from asterisk_plugin.callflow.gate import Gate
+    from asterisk_plugin.callflow.trunk_legs import Manager
 
 TOLD = "This person does not want to be called any more"
 """What the agent's telephone shows, where it can show text."""
+
+_MOST_HALVES = 3  # Local channels between a leg and its agent
 
 
 @dataclass(slots=True)
@@ -26,9 +32,10 @@ class RunningLeg:
         person: Tag of the number it dials; empty while that is not known.
         up: Somebody has answered.
         found: Its CoreShowChannel event when it was found running; then its number is asked for when needed.
-        asked: Its number was asked for.
+        campaign: Id of the campaign it dials for, empty for none; None while nobody asked.
+        asking: Asks for its person; everybody who wants to know waits for the same answer.
         hung_up: Asterisk has taken our hang-up.
-        flagged: Its agent was told.
+        flagged: Its agents were told.
     """
 
     channel: str
@@ -36,7 +43,8 @@ class RunningLeg:
     person: str = ""
     up: bool = False
     found: Mapping[str, str] = field(default_factory=dict)
-    asked: bool = False
+    campaign: str | None = None
+    asking: asyncio.Task[str] | None = None
     hung_up: bool = False
     flagged: bool = False
 
@@ -60,22 +68,83 @@ def principal_of(gate: Gate, campaign: str) -> str:
 async def has_objection(gate: Gate, person: str, principal: str) -> bool:
     """Whether the store holds an objection of a person (tag) against calls for a principal.
 
+    Args:
+        gate: Has the store.
+        person: The tag.
+        principal: Its id; empty when nobody knows it, and then an objection against any of ours counts.
+
     Raises:
         StoreError: It cannot say.
     """
-    query = LookUp(
-        person=person,
-        principal=principal,
-        campaign="",
-        limits=(),
-        reserve=False,
-        attempt_id="",
-        token="",
-        shown="",
-        token_lifetime_s=1,
-        now=gate.clock(),
-    )
-    return bool((await gate.store.look_up(query)).objections)
+    ours = {campaign.principal.id for campaign in gate.site.campaigns.values()} if not principal else set()
+    for asked in ours or {principal}:
+        query = LookUp(
+            person=person,
+            principal=asked,
+            campaign="",
+            limits=(),
+            reserve=False,
+            attempt_id="",
+            token="",
+            shown="",
+            token_lifetime_s=1,
+            now=gate.clock(),
+        )
+        if (await gate.store.look_up(query)).objections:
+            return True
+    return False
+
+
+async def agents_of(manager: Manager, channel: str) -> tuple[str, ...]:
+    """The channels that a leg's person talks to now; none when nobody does.
+
+    Args:
+        manager: The Asterisk it runs on.
+        channel: The leg's.
+
+    Raises:
+        ManagerError: Asterisk does not answer.
+    """
+    agents: list[str] = []
+    asked = [channel]
+    for _ in range(_MOST_HALVES):
+        # With three and more channels in a bridge: all others, with commas between.
+        peers = [peer for each in asked for peer in (await read_value(manager, each, "BRIDGEPEER")).split(",") if peer]
+        asked = [other for peer in peers if (other := _other_half(peer))]
+        agents += [peer for peer in peers if not _other_half(peer)]
+    return tuple(dict.fromkeys(agents + asked))
+
+
+async def campaign_of(manager: Manager, channel: str) -> str:
+    """Id of the campaign that a leg dials for, empty when it has none.
+
+    Raises:
+        ManagerError: Asterisk has not answered twice.
+    """
+    try:
+        return await read_value(manager, channel, "RINGFENCE_CAMPAIGN")
+    except ManagerError:  # another principal's call must not end because Asterisk was slow once
+        return await read_value(manager, channel, "RINGFENCE_CAMPAIGN")
+
+
+async def read_value(manager: Manager, channel: str, variable: str) -> str:
+    """A channel's value, empty when it has none or is gone.
+
+    Raises:
+        ManagerError: Asterisk does not answer.
+    """
+    try:
+        answer = await manager.send_action("Getvar", {"Channel": channel, "Variable": variable}, READ_TIMEOUT_S)
+    except ActionRefusedError:
+        return ""
+    return answer[0].get("Value", "")
+
+
+def _other_half(channel: str) -> str:
+    """The other half of a Local channel; empty for any other channel."""
+    if not channel.startswith("Local/") or channel[-2:] not in (";1", ";2"):
+        return ""
+    return channel[:-1] + ("2" if channel.endswith("1") else "1")
 
 
 def messages_to(agent: str, reference: str) -> tuple[tuple[str, dict[str, str]], ...]:

@@ -74,6 +74,16 @@ async def servers(client: StoreClient) -> frozenset[str]:
     return frozenset(info.get("run_id", "") for info in await _infos(client))
 
 
+async def has_unknown_server(client: StoreClient) -> bool:
+    """Whether a server takes part that was not there, or not in this life, when the store was filled.
+
+    Raises:
+        StoreError: It cannot be asked.
+    """
+    known = _text(await client.execute("HGET", keys.POSITION, "evicted"))
+    return not await servers(client) <= {part.partition("=")[0] for part in known.split()}
+
+
 async def projected_seq(client: StoreClient) -> int:
     """How far the ledger is projected, 0 when that is not known.
 

@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from asterisk_plugin.errors import LedgerError, StoreError, StoreNotReadyError
-from asterisk_plugin.store.inspection import projected_seq, servers, why_unusable
+from asterisk_plugin.store.inspection import has_unknown_server, projected_seq, servers, why_unusable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 LOOK_AGAIN_S = 5.0
 """Pause between looks at a server that is all right."""
+
+CLUSTER_LOOK_S = 1.0
+"""The same for a Cluster."""
 
 MENDED_S = 0.5
 """Pause between looks at one that is not, or that could not be asked."""
@@ -112,7 +115,9 @@ class ServerWatch:
         elif self._fault and not fault:
             _log.warning("store: usable again")
         self._fault = fault
-        self._look_at = loop.time() + (MENDED_S if fault else LOOK_AGAIN_S)
+        # A Cluster's connections do not tell when a server was replaced.
+        pause_s = CLUSTER_LOOK_S if self._client.is_cluster else LOOK_AGAIN_S
+        self._look_at = loop.time() + (MENDED_S if fault else pause_s)
 
     async def _lacking(self) -> str:
         """Why the server may lack rows of the ledger, empty when it does not."""
@@ -121,6 +126,8 @@ class ServerWatch:
         now = await servers(self._client)
         if now == self._in_step:
             return ""
+        if self._client.is_cluster and await has_unknown_server(self._client):
+            return "a server of the store was restarted or replaced, and the store is not yet filled anew"
         try:
             if self._behind is None or self._behind[0] != now:
                 self._behind = now, (await self._head())[0]

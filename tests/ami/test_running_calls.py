@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+from collections import Counter
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 from fake_ami import fake_ami, recorded, settings_for
 
 from asterisk_plugin.ami.client import AmiClient
+from asterisk_plugin.app import watch_asterisk
 from asterisk_plugin.callflow import running_calls
 from asterisk_plugin.callflow.running_calls import RunningCalls
-from asterisk_plugin.callflow.running_legs import e164_of
+from asterisk_plugin.callflow.running_legs import e164_of, has_objection
+from asterisk_plugin.core.facts import Objection, PersonRecords
 from asterisk_plugin.core.objected import Objected
-from asterisk_plugin.errors import ActionRefusedError, ManagerLostError, StoreUnreachableError
+from asterisk_plugin.errors import (
+    ActionRefusedError,
+    ManagerLostError,
+    StoreCorruptError,
+    StoreNotReadyError,
+    StoreUnreachableError,
+)
+from tests.fakes import TUESDAY_11, FakeStore, make_gate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +33,7 @@ if TYPE_CHECKING:
 LEG, LEG_ID = "PJSIP/carrier-00000058", "1795286296.136"
 AGENT = "PJSIP/agent17-00000057"
 DIALLED = "+20002"
+OUT = {"ApplicationData": "(Outgoing Line)"}
 
 
 def messages(name: str) -> list[dict[str, str]]:
@@ -52,12 +65,18 @@ class Asterisk:
         self.asked: list[str] = []
         self.values = {(LEG, "RINGFENCE_CAMPAIGN"): "spring", (LEG, "BRIDGEPEER"): AGENT}
         self.faults: dict[str, Exception] = {}
+        self.time_outs: Counter[str] = Counter()
+        """Of an action, or of a variable asked for: how often there is no answer before there is one."""
         self.channels = [{"Response": "Success"}]
 
     async def send_action(self, name: str, fields: Mapping[str, str], timeout_s: float) -> list[dict[str, str]]:
         await asyncio.sleep(0)
         if name in self.faults:
             raise self.faults[name]
+        what = fields.get("Variable", name)
+        if self.time_outs[what]:
+            self.time_outs[what] -= 1
+            raise ManagerLostError(f"no answer to `{what}` in time")
         if name == "CoreShowChannels":
             return self.channels
         if name == "Getvar":
@@ -78,21 +97,24 @@ class Site:
         self.asterisk = Asterisk()
         self.counted: list[str] = []
         self.standing: set[tuple[str, str]] = set()
-        self.store_fault: Exception | None = None
+        self.store_faults: list[Exception] = []
+        self.looked_up: list[str] = []
         self.calls = RunningCalls(
             "pbx",
             trunks=("PJSIP/carrier", "DAHDI/i1"),
             tag=tag,
             principal_of=lambda campaign: {"spring": "acme", "autumn": "other"}.get(campaign, ""),
             holds=self.holds,
+            spares={"112", "0049301234567"}.__contains__,
             on_event=self.counted.append,
         )
         self.calls.attach(self.asterisk)
 
     async def holds(self, person: str, principal: str) -> bool:
-        if self.store_fault:
-            raise self.store_fault
-        return bool({(person, principal), (person, "*")} & self.standing)
+        self.looked_up.append(person)
+        if self.store_faults:
+            raise self.store_faults.pop(0)
+        return any(who == person and (scope in (principal, "*") or not principal) for who, scope in self.standing)
 
     async def play(self, *events: Mapping[str, str] | Objected) -> None:
         for event in events:
@@ -108,7 +130,8 @@ class Site:
 
 
 @pytest.fixture
-def site() -> Site:
+def site(monkeypatch) -> Site:
+    monkeypatch.setattr(running_calls, "REPEAT_S", 0.001)
     return Site()
 
 
@@ -252,15 +275,280 @@ async def test_what_was_not_announced_is_looked_up_when_announcements_come_again
     await site.settle()
     assert site.asterisk.sent == []
     site.standing = {(tag(DIALLED), "*")}
-    site.store_fault = StoreUnreachableError("away again")
-    site.calls.recheck()
-    await site.settle()
-    assert site.asterisk.sent == []
-    site.store_fault = None
     site.calls.recheck()
     site.calls.recheck()
     await site.settle()
     assert site.asterisk.cut == [LEG]
+
+
+def begin(place: int, number: str) -> dict[str, str]:
+    """A DialBegin of a leg of its own."""
+    ids = {"DestChannel": f"PJSIP/carrier-{place:08x}", "DestUniqueid": f"1795286296.{place}"}
+    return {**BEGIN, **ids, "DialString": f"{number}@carrier"}
+
+
+async def test_a_store_that_is_not_ready_yet_is_asked_until_it_is(site, caplog):
+    """It says so for a while after it came back; told in the log once."""
+    await site.play(begin(1, "+20001"), begin(2, "+20002"))
+    site.standing = {(tag("+20001"), "*"), (tag("+20002"), "acme")}
+    site.asterisk.values["PJSIP/carrier-00000002", "RINGFENCE_CAMPAIGN"] = "spring"
+    site.store_faults = [StoreNotReadyError("being filled")] * 5
+    site.calls.recheck()
+    await site.settle()
+    assert sorted(site.asterisk.cut) == ["PJSIP/carrier-00000001", "PJSIP/carrier-00000002"]
+    assert caplog.text.count("being filled") == 1
+    assert site.asterisk.asked.count("RINGFENCE_CAMPAIGN") == 2, "Asterisk is not asked again while the store is away"
+    await site.play(begin(3, "+20001"))
+    site.store_faults = [StoreNotReadyError("once more")] * 2
+    site.calls.recheck()
+    await site.settle()
+    assert len(site.asterisk.cut) == 3
+
+
+async def test_a_store_that_stays_away_is_asked_no_longer_than_legs_run(site, monkeypatch):
+    """One leg's look-up after each pause shows that it is away; nobody asks when nobody is left."""
+    pauses, sleep = [], asyncio.sleep
+
+    async def counted(delay_s):
+        pauses.extend([delay_s] * (delay_s == running_calls.REPEAT_S))
+        await sleep(delay_s)
+
+    monkeypatch.setattr(asyncio, "sleep", counted)
+    await site.play(begin(1, "+20001"), begin(2, "+20002"))
+    real = site.holds
+
+    async def away(person, principal):
+        await real(person, principal)
+        if len(site.looked_up) == 4:
+            site.calls.take({**ENDED, "Uniqueid": "1795286296.1"})
+        if len(site.looked_up) == 7:
+            site.calls.take({**ENDED, "Uniqueid": "1795286296.2"})
+        raise StoreUnreachableError("away")
+
+    site.calls._holds = away
+    site.calls.recheck()
+    await site.settle()
+    assert len(site.looked_up) == 7
+    assert len(pauses) == 6, "before each look-up but the first leg's and the second's, and to see that both ended"
+    assert site.asterisk.sent == []
+
+
+async def test_a_record_that_cannot_be_read_keeps_no_other_leg_waiting(site):
+    """Each time another leg is asked about first."""
+    await site.play(begin(1, "+20001"), begin(2, "+20002"))
+    site.standing = {(tag("+20002"), "*")}
+    real, site.store_faults = site.holds, [StoreNotReadyError("being filled")] * 2
+
+    async def holds(person, principal):
+        held = await real(person, principal)
+        if person != tag("+20001"):
+            return held
+        if site.asterisk.cut:
+            site.calls.take({**ENDED, "Uniqueid": "1795286296.1"})
+        raise StoreCorruptError("cannot be read")
+
+    site.calls._holds = holds
+    site.calls.recheck()
+    await site.settle()
+    assert site.asterisk.cut == ["PJSIP/carrier-00000002"]
+
+
+async def test_a_list_of_channels_that_does_not_come_is_asked_for_again(site, caplog):
+    """Only then are the legs known that ran before; told in the log once."""
+    site.asterisk.channels = [{}, {"Channel": LEG, "Uniqueid": LEG_ID, "ChannelState": "5", **OUT}]
+    site.asterisk.values[LEG, "RINGFENCE_CALLED"] = DIALLED
+    site.asterisk.time_outs["CoreShowChannels"] = 3
+    site.standing = {(tag(DIALLED), "*")}
+    site.calls.up()
+    await site.settle()
+    assert site.asterisk.cut == [LEG]
+    assert caplog.text.count("running calls cannot be seen") == 1
+
+
+async def test_a_refused_list_of_channels_is_not_asked_for_again(site):
+    """Asking again changes no rights."""
+    site.asterisk.faults["CoreShowChannels"] = ActionRefusedError("Permission denied")
+    site.calls.up()
+    async with asyncio.timeout(2):
+        await site.settle()
+
+
+async def test_a_new_connection_ends_the_waiting_for_the_last_ones_list(site):
+    """One list at a time."""
+    site.asterisk.channels = [{}, {"Channel": LEG, "Uniqueid": LEG_ID, "ChannelState": "5", **OUT}]
+    site.asterisk.values[LEG, "RINGFENCE_CALLED"] = DIALLED
+    lists, real = [], site.asterisk.send_action
+
+    async def first_never(name, fields, timeout_s):
+        if name == "CoreShowChannels":
+            lists.append(name)
+            if len(lists) == 1:
+                await asyncio.Event().wait()
+        return await real(name, fields, timeout_s)
+
+    site.asterisk.send_action = first_never
+    site.calls.up()
+    await asyncio.sleep(0)
+    site.calls.up()
+    async with asyncio.timeout(2):
+        await site.settle()
+    assert len(lists) == 2
+    assert LEG_ID in site.calls._legs
+    assert site.calls._gone is None, "ends are not collected for ever"
+
+
+async def test_two_objections_at_once_wait_for_one_answer(site):
+    """The leg's number is asked for once, and neither objection is dropped meanwhile."""
+    site.asterisk.values[LEG, "RINGFENCE_CALLED"] = DIALLED
+    await site.play({**BEGIN, "DialString": "carrier"})
+    site.calls.objected(objected(number="+20003", event_id="e1"))
+    site.calls.objected(objected(event_id="e2"))
+    await site.settle()
+    assert site.asterisk.cut == [LEG]
+    assert site.asterisk.asked.count("RINGFENCE_CALLED") == 1
+
+
+async def test_a_number_that_could_not_be_asked_for_is_asked_for_again(site):
+    """The answer did not come, for anybody who waited for it."""
+    site.asterisk.values[LEG, "RINGFENCE_CALLED"] = DIALLED
+    site.asterisk.time_outs["RINGFENCE_CALLED"] = 1
+    await site.play({**BEGIN, "DialString": "carrier"})
+    site.calls.objected(objected(event_id="e1"))
+    site.calls.objected(objected(event_id="e2"))
+    await site.settle()
+    assert (site.asterisk.cut, site.counted) == ([], ["objection-missed"] * 2)
+    site.standing = {(tag(DIALLED), "*")}
+    site.asterisk.time_outs["RINGFENCE_CALLED"] = 2
+    site.calls.recheck()
+    await site.settle()
+    assert site.asterisk.cut == [LEG]
+
+
+async def test_an_agent_who_could_not_be_told_is_told_when_asterisk_is_back(site):
+    """The connection was lost just then; the store still knows of the objection."""
+    site.asterisk.faults = dict.fromkeys(("Setvar", "UserEvent", "SendText"), ManagerLostError("lost"))
+    await site.play(BEGIN, ANSWERED, objected())
+    assert site.counted == ["objection-missed"]
+    site.asterisk.faults.clear()
+    site.standing = {(tag(DIALLED), "*")}
+    site.calls.recheck()
+    await site.settle()
+    assert [name for name, _ in site.asterisk.sent] == ["Setvar", "UserEvent", "SendText"]
+    assert site.counted == ["objection-missed", "objection-flagged"]
+
+
+async def test_everybody_in_a_conference_is_told(site):
+    """A supervisor beside the agent, one of them behind a Local channel."""
+    supervisor = "PJSIP/supervisor-00000060"
+    site.asterisk.values[LEG, "BRIDGEPEER"] = f"{supervisor},Local/20002@out-00000017;2"
+    site.asterisk.values["Local/20002@out-00000017;1", "BRIDGEPEER"] = f"{AGENT},{supervisor}"
+    await site.play(BEGIN, ANSWERED, objected())
+    told = [fields["Channel"] for name, fields in site.asterisk.sent if name == "Setvar"]
+    assert sorted(told) == [AGENT, supervisor]
+    assert site.counted == ["objection-flagged"]
+
+
+async def test_one_of_two_agents_who_could_not_be_told_is_told_later(site):
+    """Being told twice does the other no harm."""
+    site.asterisk.values[LEG, "BRIDGEPEER"] = f"{AGENT},PJSIP/agent18-00000061"
+    real = site.asterisk.send_action
+
+    async def half(name, fields, timeout_s):
+        if fields.get("Channel") == AGENT and name != "Getvar":
+            raise ManagerLostError("no answer")
+        return await real(name, fields, timeout_s)
+
+    site.asterisk.send_action = half
+    await site.play(BEGIN, ANSWERED, objected())
+    assert sorted(site.counted) == ["objection-flagged", "objection-missed"]
+    site.asterisk.send_action = real
+    await site.play(objected(event_id="e2"))
+    assert AGENT in {fields["Channel"] for _, fields in site.asterisk.sent}
+
+
+@pytest.mark.parametrize("by_announcement", [True, False])
+async def test_a_campaign_that_is_not_told_in_time_is_asked_for_once_more(site, by_announcement):
+    """A call for another company is not cut because Asterisk was slow."""
+    site.asterisk.time_outs["RINGFENCE_CAMPAIGN"] = 1
+    site.standing = {(tag(DIALLED), "other")}
+    await site.play(BEGIN, *([objected("other")] * by_announcement))
+    site.calls.recheck()
+    await site.settle()
+    assert (site.asterisk.cut, site.counted) == ([], [])
+
+
+@pytest.mark.parametrize("time_outs", [0, 2])
+@pytest.mark.parametrize("by_announcement", [True, False])
+async def test_for_a_campaign_nobody_knows_every_objection_counts(site, by_announcement, time_outs, caplog):
+    """Whether it was announced or looked up; what Asterisk did not tell twice is written down."""
+    del site.asterisk.values[LEG, "RINGFENCE_CAMPAIGN"]
+    site.asterisk.time_outs["RINGFENCE_CAMPAIGN"] = time_outs
+    site.standing = {(tag(DIALLED), "other")}
+    await site.play(BEGIN)
+    if by_announcement:
+        site.calls.objected(objected("other"))
+    else:
+        site.calls.recheck()
+    await site.settle()
+    assert site.asterisk.cut == [LEG]
+    assert ("every objection counts" in caplog.text) == bool(time_outs)
+
+
+async def test_a_principal_nobody_knows_is_looked_up_as_everybody():
+    """The store finds objections by principal only."""
+
+    class Store(FakeStore):
+        async def look_up(self, query):
+            await super().look_up(query)
+            held = (Objection("courant", TUESDAY_11),) * (query.principal == "courant")
+            return PersonRecords(objections=held)
+
+    store = Store()
+    gate = make_gate(store)
+    assert not await has_objection(gate, "tag", "linde")
+    assert [query.principal for query in store.asked] == ["linde"]
+    assert await has_objection(gate, "tag", "")
+    gate.site = dataclasses.replace(gate.site, campaigns={})
+    assert not await has_objection(gate, "tag", "")
+    assert store.asked[-1].principal == "", "an objection against everybody is found all the same"
+
+
+@pytest.mark.parametrize("dial_string", ["112@carrier", "carrier/sip:112@192.0.2.1", "0049301234567@carrier"])
+async def test_an_emergency_call_is_never_hung_up(site, dial_string):
+    """Objected to before, while it dials, and in the store; not told either."""
+    numbers = ("+112", "+49301234567")
+    site.standing = {(tag(number), "*") for number in numbers}
+    before = [objected(number=number, event_id=f"a{number}") for number in numbers]
+    meanwhile = [objected(number=number, event_id=f"b{number}") for number in numbers]
+    await site.play(*before, {**BEGIN, "DialString": dial_string}, *meanwhile)
+    site.calls.recheck()
+    await site.settle()
+    assert site.asterisk.sent == []
+
+
+@pytest.mark.parametrize("number", ["112", "0049301234567"])
+@pytest.mark.parametrize("variable", ["CHANNEL(pjsip,remote_uri)", "RINGFENCE_CALLED"])
+async def test_an_emergency_call_found_running_is_never_hung_up(site, variable, number):
+    """Its channel driver says what it dials, or the trunk script that let it pass."""
+    site.asterisk.channels = [{}, {"Channel": LEG, "Uniqueid": LEG_ID, "ChannelState": "5", **OUT}]
+    site.asterisk.values[LEG, "RINGFENCE_CALLED"] = DIALLED
+    site.asterisk.values[LEG, variable] = f"sip:{number}@192.0.2.1" if variable.startswith("CHANNEL") else number
+    site.standing = {(tag(e164), "*") for e164 in (DIALLED, "+112", "+49301234567")}
+    site.calls.up()
+    await site.settle()
+    assert "RINGFENCE_CALLED" in site.asterisk.asked
+    assert site.asterisk.sent == []
+
+
+async def test_the_service_knows_the_sites_own_emergency_numbers():
+    """Those of `gate.emergency_extra` too, after a reload as well."""
+    gate = make_gate()
+    node = SimpleNamespace(gate=gate, store=gate.store, ledger=gate.ledger)
+    watched = watch_asterisk(node, settings_for(1), lambda _: None)
+    assert watched.running._spares("112")
+    assert not watched.running._spares("0049301234567")
+    gate.site = dataclasses.replace(gate.site, emergency_extra=frozenset({"0049301234567"}))
+    assert watched.running._spares("0049301234567")
 
 
 async def test_a_leg_that_begins_while_the_list_is_on_its_way_stays_known(site):

@@ -67,6 +67,7 @@ def watched(node):
         tag=node.gate.tag,
         principal_of=lambda _: "linde",
         holds=holds,
+        spares=lambda _: False,
         on_event=lambda _: None,
     )
     calls.attach(asterisk)

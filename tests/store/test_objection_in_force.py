@@ -220,7 +220,11 @@ class Storm:
 
     async def break_things(self):
         """Now the store, now the ledger."""
-        for _ in range(14):
+        rounds = 0
+        # At least fourteen; on a busy machine until enough has happened in between.
+        while rounds < 14 or len(set(self.confirmed)) <= 20 or self.decisions["ALLOW"] <= 20:
+            rounds += 1
+            assert rounds < 100, (len(self.confirmed), self.decisions)
             await asyncio.sleep(self.choose.uniform(0.05, 0.5))
             if self.choose.random() < 0.6:
                 self.server.kill()
@@ -256,8 +260,6 @@ async def test_nobody_who_heard_the_confirmation_is_called_whatever_is_killed(se
     await until(lambda: _is_ready(service), limit_s=10)
     heard = sorted(set(storm.confirmed))
     assert storm.called == []
-    assert len(heard) > 20
-    assert storm.decisions["ALLOW"] > 20, "the gate let nobody through, so nothing was shown"
     assert {await service.decision(number_of(place)) for place in heard} == {("DENY", "objection")}
     stored = await _objections_in(service.node.ledger)
     assert set(stored.values()) == {1}

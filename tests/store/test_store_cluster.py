@@ -77,6 +77,19 @@ def test_all_keys_of_a_number_lie_in_one_slot():
     assert len({key_slot(keys.ready(bucket).encode()) for bucket in keys.BUCKETS}) == 256
 
 
+async def test_a_cluster_whose_server_came_back_is_filled_anew(cluster, ledger, node):
+    """The position may lie on another server: what this one has lost cannot be told from it."""
+    projector = Projector(ledger, cluster.projection)
+    before = (await cluster.projection.state()).complete
+    known = await cluster.client.execute("HGET", keys.POSITION, "evicted")
+    await cluster.client.execute("HSET", keys.POSITION, "evicted", known.replace(known[:8], b"0" * 8))
+    cluster.projection._check_markers_at = 0.0
+    assert (before, (await cluster.projection.state()).complete) == (True, False)
+    await cluster.client.execute("DEL", keys.objections(PERSON))
+    await projector.catch_up()
+    assert {held.scope for held in (await cluster.look_up(query(principal="other"))).objections} == {"other"}
+
+
 async def test_a_cluster_decides_like_a_single_server(cluster, ledger):
     """Look up, reserve, refuse, release, redeem, marks."""
     await cluster.connect()
