@@ -23,6 +23,7 @@ from asterisk_plugin.core.verdict import Reason
 from tests.lab import clock, faults, people
 from tests.lab.lab import Attempt, Lab
 from tests.lab.service import ServiceProcess
+from tests.lab.sound_folders import SHIPPED
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from tests.lab.wire_record import Invite
 
 SITE = Path(__file__).parents[1] / "site"
+PROMPTS = SHIPPED / "de" / "ringfence"
 console = Console(width=150)
 
 
@@ -152,6 +154,30 @@ async def past_the_gate(lab: Lab, service: ServiceProcess) -> AsyncIterator[Row]
     yield Row(call, "-", "token", await lab.invites(since_s=since_s), "refused on the trunk leg")
 
 
+async def never_again(lab: Lab, service: ServiceProcess) -> AsyncIterator[Row]:
+    """The agent hangs up, the person presses 1 in the objection line, hears that it holds, and it does."""
+    number, since_s = people.AGREED_DE, time.time()
+    lab.people.listen()
+    await lab.subscriber(number, "answer", ring_s=0.1, talk_s=60)
+    running = await lab.begin(number, "linde-de", caller_id="1001")
+    while not running.is_over and not any(  # noqa: ASYNC110 - no event tells
+        invite.answered_at_s for invite in await lab.invites(number, since_s=since_s)
+    ):
+        await asyncio.sleep(0.1)
+    await lab.hang_up(running)
+    ended = await running.ended()
+    await lab.until_heard(number, PROMPTS / "press-1-company.alaw", since_s=since_s, timeout_s=30)
+    await lab.people.press(number, "1")
+    heard = await lab.until_heard(number, PROMPTS / "recorded-company.alaw", since_s=since_s, timeout_s=30)
+    lab.people.stop_listening()
+    place_s = heard.began_at_s(PROMPTS / "recorded-company.alaw") - since_s
+    note = f"presses 1 after it, hears that it is recorded at {place_s:.0f} s"
+    call = Call("agreed; the call ends in the objection line", number, "linde-de")
+    yield Row(call, ended.decision, ended.reason, await lab.invites(number, since_s=since_s), note)
+    await lab.people.hang_up(number)
+    yield await place(lab, Call("called once more", number, "linde-de", Reason.OBJECTION))
+
+
 async def service_killed(lab: Lab, service: ServiceProcess) -> AsyncIterator[Row]:
     """kill -9: the dialplan's second try answers, by the same rules."""
     await service.kill()
@@ -203,7 +229,7 @@ async def run() -> int:
         with console.status("placing calls") as status:
             async with started(lab, folder / "day") as service:
                 bypass = await originate_past_the_dialplan(lab)
-                for scene in (ordinary_calls, past_the_gate, faults_of_parts, service_killed):
+                for scene in (ordinary_calls, past_the_gate, never_again, faults_of_parts, service_killed):
                     status.update(f"placing calls: {scene.__doc__}")
                     rows += [row async for row in scene(lab, service)]
             async with started(lab, folder / "evening", clock.next_working_tuesday(22, 30)) as late:
