@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import phonenumbers
 
-from asterisk_plugin.callflow.objections import MOST_WORDING_CHARS, Claim
-from asterisk_plugin.callflow.records import id_of_content
+from asterisk_plugin.callflow.objections import MOST_WORDING_CHARS, Claim, id_of_claim
 from asterisk_plugin.callflow.register import Page
 from asterisk_plugin.callflow.transfer import transfer
 from asterisk_plugin.core.number import PhoneNumber, parse_number
 from asterisk_plugin.core.register import State, Wanted
 from asterisk_plugin.core.site import EVERYONE
 from asterisk_plugin.errors import InputError, LedgerError
-from asterisk_plugin.ports import EventKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -186,18 +184,13 @@ class Desk:
             # One objection more does no harm; one that was lifted and is confirmed as standing does.
             return claim
         name, again = call, 0
-        while before := recorded.get(self._id(named := replace(claim, call=name))):
+        while before := recorded.get(id_of_claim(self._gate.secret, named := replace(claim, call=name))):
             is_same = not before.withdrawn and before.wording == claim.wording
             if is_same and abs(claim.at - before.at) < KEY_LIFETIME:
                 return replace(named, at=before.at)
             again += 1
             name = f"{call}\n{again}"  # a line break can be in no key
         return named
-
-    def _id(self, claim: Claim) -> str:
-        """The id that `Objections` gives a claim with a name."""
-        content = {"call": claim.call, "number": claim.number, "scope": claim.scope}
-        return id_of_content(self._gate.secret, EventKind.OBJECTION, content)
 
     def _number(self, values: Mapping[str, Any]) -> PhoneNumber:
         text, country = _text(values, "number", most=40), _text(values, "country").upper()

@@ -79,9 +79,13 @@ class Gate:
         Raises:
             LedgerUnavailableError: Why not.
         """
-        if self.hold is not None and (why := self.hold()):
+        if why := self.held():
             raise LedgerUnavailableError(why)
         self.ledger.check()
+
+    def held(self) -> str:
+        """Why nobody may be dialled now, empty when nothing stands against it."""
+        return "" if self.hold is None else self.hold()
 
     def tag(self, e164: str) -> str:
         """The person tag of a number."""

@@ -166,8 +166,7 @@ class Replay:
     def _tell(self, event: Event) -> None:
         if self.on_objected is not None and event.id not in self._told:
             self._told.add(event.id)
-            reference = str(event.body.get("reference") or "")
-            self.on_objected(Objected(event.id, event.person, str(event.body["scope"]), reference))
+            self.on_objected(Objected.of(event.id, event.person, event.body))
 
     def _forget(self, still_there: set[str]) -> None:
         self._seqs = {event_id: seq for event_id, seq in self._seqs.items() if event_id in still_there}

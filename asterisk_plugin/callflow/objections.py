@@ -132,6 +132,20 @@ class Taken:
     held: Literal["ledger", "spool"]
 
 
+def id_of_claim(secret: bytes, claim: Claim, *, again: int = 0) -> str:
+    """The id of the event that a claim with a call makes, the same however often it is handed in.
+
+    Args:
+        secret: The site's secret.
+        claim: What the person said or pressed.
+        again: How often the same call has objected, and withdrawn it, before.
+    """
+    content = {"call": claim.call, "number": claim.number, "scope": claim.scope}
+    if again:
+        content["again"] = str(again)
+    return id_of_content(secret, EventKind.OBJECTION, content)
+
+
 class Objections:
     """Takes objections on this node.
 
@@ -187,11 +201,8 @@ class Objections:
     def _event(self, claim: Claim, *, again: int = 0) -> Event:
         if not _is_e164(claim.number) or not claim.scope or claim.at.tzinfo is None:
             raise NotRecordedError(f"an objection against `{claim.scope[:40]}` has no number, scope or time zone")
-        content = {"call": claim.call, "number": claim.number, "scope": claim.scope}
-        if again:
-            content["again"] = str(again)
         event = objection_event(
-            id_of_content(self._secret, EventKind.OBJECTION, content) if claim.call else new_id(),
+            id_of_claim(self._secret, claim, again=again) if claim.call else new_id(),
             person=person_tag(self._secret, claim.number),
             number=claim.number,
             scope=claim.scope,
@@ -277,8 +288,7 @@ class Objections:
         if self.on_objected is None:
             return
         try:
-            reference = str(event.body["reference"])
-            self.on_objected(Objected(event.id, event.person, str(event.body["scope"]), reference))
+            self.on_objected(Objected.of(event.id, event.person, event.body))
         except Exception as exc:  # noqa: BLE001 - the boundary: a listener's bug must not undo a confirmation
             self._on_fault("objection", exc)
 

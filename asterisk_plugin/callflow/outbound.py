@@ -85,6 +85,9 @@ async def decide_attempt(gate: Gate, request: AgiRequest) -> Attempt:
     """
     attempt_id, now = secrets.token_hex(16), gate.clock()
     facts = _bare_facts(gate.site, request)
+    # Before the look-up as well as after it: an objection that waits now may get into the store, and so out
+    # of the spool, just after the store was asked.
+    held = gate.held()
     try:
         facts = first_facts(gate.site, request, now)
         facts, verdict = await _decide(gate, facts, attempt_id=attempt_id, now=now)
@@ -92,7 +95,7 @@ async def decide_attempt(gate: Gate, request: AgiRequest) -> Attempt:
         gate.observer.fault("attempt", exc)
         is_emergency = engine.is_emergency(facts)
         verdict = engine.emergency_verdict(facts) if is_emergency else _internal_error(type(exc).__name__)
-    verdict = _recordable(gate, facts, verdict)
+    verdict = _recordable(gate, facts, verdict, held=held)
     if verdict.decision is Decision.ALLOW:
         return Attempt(attempt_id, facts, verdict, now)
     if facts.records is not None and facts.records.reserved:
@@ -254,9 +257,11 @@ def _internal_error(kind: str) -> Verdict:
     return engine.with_finding(Verdict(Decision.ALLOW), finding)
 
 
-def _recordable(gate: Gate, facts: AttemptFacts, verdict: Verdict) -> Verdict:
-    """The verdict, unless evidence cannot be written now: a verdict without it is not an ALLOW."""
+def _recordable(gate: Gate, facts: AttemptFacts, verdict: Verdict, *, held: str) -> Verdict:
+    """The verdict, unless evidence cannot be written now, or something stood against dialling when it was begun."""
     try:
+        if held:
+            raise LedgerUnavailableError(held)
         gate.check_recordable()
     except LedgerUnavailableError as exc:
         if engine.is_emergency(facts):

@@ -21,15 +21,6 @@ ANY_LEDGER = "*"
 NOT_IN_LEDGER = 0
 
 
-def objected_of(event: Event) -> Objected:
-    """What is announced of an objection event.
-
-    Args:
-        event: Of kind objection.
-    """
-    return Objected(event.id, event.person, str(event.body["scope"]), str(event.body.get("reference") or ""))
-
-
 class ObjectionStore:
     """Writes objections, and announces each in the same step.
 
@@ -64,7 +55,7 @@ class ObjectionStore:
             (
                 await self._ledger() if seq else ANY_LEDGER,
                 CHANNEL,
-                message_of(objected_of(event)),
+                message_of(Objected.of(event.id, event.person, event.body)),
                 write.name,
                 write.number,
                 write.value,

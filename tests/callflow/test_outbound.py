@@ -154,6 +154,22 @@ async def test_nobody_is_dialled_while_something_is_held_back():
     assert len(store.released) == 1
 
 
+async def test_an_objection_that_leaves_the_spool_during_the_look_up_still_counts():
+    """The store is asked just before the objection gets there, the spool looked at just after it is gone from it."""
+    waiting = ["1 objection waits"]
+
+    class Overtaken(FakeStore):
+        async def look_up(self, query):
+            found = await super().look_up(query)
+            waiting.clear()
+            return found
+
+    gate = make_gate(Overtaken(consent()))
+    gate.hold = lambda: "".join(waiting)
+    values = await run(gate)
+    assert (values["RINGFENCE_DECISION"], values["RINGFENCE_REASON"]) == ("DEFER", "evidence-unavailable")
+
+
 async def test_emergency_passes_with_everything_gone():
     """Store and ledger away, campaign unknown, hidden caller ID: 112 is dialled."""
     store, ledger = FakeStore(), FakeLedger()

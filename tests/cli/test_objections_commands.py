@@ -6,8 +6,6 @@ import asyncio
 import csv
 import io
 import json
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,31 +15,9 @@ from asterisk_plugin.core.person import person_tag
 from asterisk_plugin.settings.data_dir import DataDir
 from asterisk_plugin.store import keys
 from asterisk_plugin.store.announcements import Announcements
-from asterisk_plugin.store.embedded import EmbeddedValkey
 from asterisk_plugin.store.opening import open_client
 
 TUESDAY = "2030-11-26T11:00"  # after every moment of these tests
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
-
-
-@pytest.fixture
-def desk_with_store() -> Iterator[Desk]:
-    """A desk beside an embedded Valkey whose service is away, filled from the ledger."""
-    with tempfile.TemporaryDirectory(prefix="rf-") as name:
-        desk = Desk(Path(name))
-        DataDir(desk.data_dir).prepare()
-        server = EmbeddedValkey(desk.data_dir)
-        DataDir(desk.data_dir).write_run({"store_url": asyncio.run(server.start())})
-        try:
-            assert desk.run("object", "+31612345999", "--everyone").code == 0
-            assert desk.run("rebuild").code == 0
-            yield desk
-        finally:
-            asyncio.run(server.stop())
 
 
 def ran(desk: Desk, *arguments: str) -> str:

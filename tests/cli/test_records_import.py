@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from record_keeping import ANNE, BERT, Desk
@@ -29,11 +28,6 @@ def progress(path):
 imports._progress = progress
 app(sys.argv[1:])
 """
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
 
 
 def test_an_imported_consent_can_be_read_back_word_for_word(desk: Desk):

@@ -11,11 +11,6 @@ from asterisk_plugin.admin.tokens import Tokens
 from asterisk_plugin.settings.load import load
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
-
-
 def test_what_it_prints_lets_the_token_in_when_it_stands_in_the_settings(desk: Desk, tmp_path: Path):
     """The digest goes to the file, the token to the program."""
     said = desk.run("token", "new", "crm", "--may", "read", "--may", "enter")

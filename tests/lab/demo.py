@@ -160,10 +160,7 @@ async def never_again(lab: Lab, service: ServiceProcess) -> AsyncIterator[Row]:
     lab.people.listen()
     await lab.subscriber(number, "answer", ring_s=0.1, talk_s=60)
     running = await lab.begin(number, "linde-de", caller_id="1001")
-    while not running.is_over and not any(  # noqa: ASYNC110 - no event tells
-        invite.answered_at_s for invite in await lab.invites(number, since_s=since_s)
-    ):
-        await asyncio.sleep(0.1)
+    await lab.until_answered(number, since_s=since_s, running=running)
     await lab.hang_up(running)
     ended = await running.ended()
     await lab.until_heard(number, PROMPTS / "press-1-company.alaw", since_s=since_s, timeout_s=30)

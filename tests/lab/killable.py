@@ -104,7 +104,7 @@ class PostgreSql:
         self.folder = Path(tempfile.mkdtemp(prefix="ringfence-pg-"))
         user = getpass.getuser()
         if os.geteuid() == 0:
-            user = next((name for name in ("postgres", "nobody") if _has_user(name)), "nobody")
+            user = next((name for name in ("postgres", "nobody") if has_user(name)), "nobody")
             shutil.chown(self.folder, user)
         self._run_as = user if os.geteuid() == 0 else None
         subprocess.run(
@@ -156,7 +156,8 @@ class PostgreSql:
         return (await asyncio.to_thread(subprocess.run, ask, check=False, cwd=self.folder)).returncode == 0
 
 
-def _has_user(name: str) -> bool:
+def has_user(name: str) -> bool:
+    """Whether this machine knows a user of that name."""
     try:
         pwd.getpwnam(name)
     except KeyError:

@@ -141,6 +141,26 @@ class Lab:
         """
         await self.people.does(number, does, ring_s=ring_s, talk_s=talk_s, keys=keys)
 
+    async def until_answered(
+        self, number: str, *, since_s: float = 0, running: RunningAttempt | None = None, timeout_s: float = 10
+    ) -> None:
+        """Wait until the person has answered a call that came since a moment.
+
+        Args:
+            number: The person's.
+            since_s: The moment, `time.time()`.
+            running: The attempt that calls, where there is one: waiting ends when it has ended.
+            timeout_s: Longest wait.
+
+        Raises:
+            TimeoutError: Nobody answered.
+            AssertionError: `running` ended first.
+        """
+        async with asyncio.timeout(timeout_s):
+            while not any(invite.answered_at_s for invite in await self.invites(number, since_s=since_s)):
+                assert running is None or not running.is_over, await running.ended()
+                await asyncio.sleep(0.05)
+
     async def heard(self, number: str, *, since_s: float = 0) -> Heard:
         """What the person at this number heard in the last call, of those since a moment; `listen` comes first.
 

@@ -72,15 +72,8 @@ async def talking(lab: Lab, number: str) -> RunningAttempt:
     await lab.subscriber(number, "answer", ring_s=0.1, talk_s=60)
     since_s = time.time()
     running = await lab.begin(number, "sales")
-    await answered(lab, number, since_s)
+    await lab.until_answered(number, since_s=since_s)
     return running
-
-
-async def answered(lab: Lab, number: str, since_s: float = 0) -> None:
-    """Wait until the person has answered a call that came since a moment."""
-    async with asyncio.timeout(10):
-        while not any(i.answered_at_s for i in await lab.invites(number, since_s=since_s)):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
 
 
 async def bridged(lab: Lab, count: int) -> None:
@@ -116,7 +109,7 @@ async def dialer_calls(
             "Variable": ["__RINGFENCE_CAMPAIGN=sales"],
         },
     )
-    await answered(lab, "2001", since_s)
+    await lab.until_answered("2001", since_s=since_s)
     await bridged(lab, 4)  # the person, both halves of the Local channel, the agent
 
 

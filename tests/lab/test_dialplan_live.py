@@ -54,9 +54,7 @@ async def test_the_outcome_is_told_once_when_the_agent_hangs_up(lab: Lab, agi: S
     """From the hangup handler, with the seconds that were spoken; the dialplan never returns."""
     await lab.subscriber(number, "answer", ring_s=0.1, talk_s=60)
     running = await lab.begin(number, "sales")
-    async with asyncio.timeout(10):
-        while not any(i.answered_at_s for i in await lab.invites(number)):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+    await lab.until_answered(number)
     await asyncio.sleep(1.2)  # the seconds that shall be told
     await lab.hang_up(running)
     attempt = await running.ended()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab.line_calls import QUESTION, THANKS, Line, answered, bridged, dialer_calls, line, talking
+from tests.lab.line_calls import QUESTION, THANKS, Line, bridged, dialer_calls, line, talking
 from tests.lab.scripted_agi import TOKEN, ScriptedAgi, deny
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ async def test_a_person_whom_the_agent_sent_on_ends_in_the_line(
     await call.answered()
     await bridged(lab, 2)
     call.blind_transfer(other)
-    await answered(lab, other)
+    await lab.until_answered(other)
     await lab.people.hang_up(other)
     await lab.until_heard(number, QUESTION)
     await lab.people.hang_up(number)
@@ -218,14 +218,14 @@ async def test_a_person_called_by_the_sites_own_dial_and_sent_on_ends_in_the_lin
     await lab.subscriber(number, "answer", ring_s=0.1, talk_s=60)
     await lab.subscriber(other, "answer", ring_s=0.1, talk_s=60)
     past = asyncio.create_task(lab.dial_past_the_gate(number, token=TOKEN))
-    await answered(lab, number)
+    await lab.until_answered(number)
     await bridged(lab, 2)
     (leg,) = [channel for channel in await lab.pbx.channels() if channel.startswith("PJSIP/carrier-")]
     await lab.pbx.ami("Setvar", {"Channel": leg, "Variable": "RINGFENCE_CAMPAIGN", "Value": "sales"})
     target = {"Context": "ringfence-agents", "Exten": other, "Priority": "1"}
     await lab.pbx.ami("Redirect", {"Channel": leg, **target})
     await past
-    await answered(lab, other)
+    await lab.until_answered(other)
     await lab.people.hang_up(other)
     await lab.until_heard(number, QUESTION)
     await lab.people.hang_up(number)

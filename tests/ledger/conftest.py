@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import os
-import pwd
 import secrets
 import shutil
 import signal
@@ -20,30 +19,24 @@ import sqlalchemy as sa
 from ledger_lab import SECRET
 
 from asterisk_plugin.ledger import LedgerLimits, SqlLedger, open_ledger
+from tests.lab.killable import has_user, postgresql_programs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from contextlib import AbstractAsyncContextManager
 
 
-def _postgresql_programs() -> Path | None:
-    found = shutil.which("initdb")
-    if found:
-        return Path(found).resolve().parent
-    return max((path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")), default=None)
-
-
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:
     """URL of a PostgreSQL of our own, behind a Unix socket."""
     pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed (ringfence[postgresql])")
-    programs = _postgresql_programs()
+    programs = postgresql_programs()
     if programs is None:
         pytest.skip("no PostgreSQL server is installed (apt-get install postgresql)")
     folder = Path(tempfile.mkdtemp(prefix="ringfence-pg-"))
     user = getpass.getuser()
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        user = next((name for name in ("postgres", "nobody") if _has_user(name)), "nobody")
+        user = next((name for name in ("postgres", "nobody") if has_user(name)), "nobody")
         shutil.chown(folder, user)
     run_as = user if os.geteuid() == 0 else None
     data = folder / "data"
@@ -68,14 +61,6 @@ def _wait_until_ready(programs: Path, folder: Path) -> None:
     while subprocess.run([programs / "pg_isready", "-h", folder, "-q"], check=False, cwd=folder).returncode:
         assert time.monotonic() < deadline, (folder / "log").read_text()
         time.sleep(0.1)
-
-
-def _has_user(name: str) -> bool:
-    try:
-        pwd.getpwnam(name)
-    except KeyError:
-        return False
-    return True
 
 
 @pytest.fixture

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import sqlite3
-import subprocess
 from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
-from ledger_lab import SECRET, ask, make_event, start_child, until
+from ledger_lab import SECRET, ask, fill, make_event, mounted, start_child, until
 
 from asterisk_plugin.errors import LedgerUnavailableError
 from asterisk_plugin.ledger import LedgerLimits, open_ledger, verify
@@ -29,31 +27,8 @@ SMALL_DISK = "size=16m"
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 16 MB: several times what a test writes."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", SMALL_DISK, "tmpfs", place],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", "-l", place], check=True)
-
-
-def fill(disk: Path) -> Path:
-    """Take all the space that is left; returns the file to remove."""
-    ballast = disk / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(b"\0" * 4096)
-        except OSError:
-            pass
-    assert os.statvfs(disk).f_bavail == 0
-    return ballast
+    with mounted(tmp_path / "disk", SMALL_DISK) as place:
+        yield place
 
 
 async def test_a_full_disk_is_told_at_once_and_heals_with_nothing_lost_or_doubled(small_disk: Path) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
-from ledger_lab import SECRET, ask, make_objection
+from ledger_lab import SECRET, ask, fill, make_objection, mounted
 
 from asterisk_plugin.callflow.objection_replay import Replay
 from asterisk_plugin.errors import LedgerUnavailableError
@@ -53,28 +53,8 @@ def spool(folder: Path) -> ObjectionSpool:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 2 MB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", "-l", place], check=True)
-
-
-def fill(disk: Path) -> Path:
-    """Take all the space that is left; returns the file to remove."""
-    ballast = disk / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(b"\0" * 4096)
-        except OSError:
-            pass
-    assert os.statvfs(disk).f_bavail == 0
-    return ballast
+    with mounted(tmp_path / "disk", "size=2m") as place:
+        yield place
 
 
 def start_child(what: str, folder: Path, url: str = "") -> subprocess.Popen[bytes]:

@@ -117,10 +117,7 @@ async def called(lab: Lab, number: str, campaign: str, *, by_agent: bool = True)
     await lab.subscriber(number, "answer", ring_s=0.1, talk_s=240)
     since_s = time.time()
     running = await lab.begin(number, campaign, caller_id="1001")
-    async with asyncio.timeout(20):
-        while not any(i.answered_at_s for i in await lab.invites(number, since_s=since_s)):
-            assert not running.is_over, await running.ended()
-            await asyncio.sleep(0.1)
+    await lab.until_answered(number, since_s=since_s, running=running, timeout_s=20)
     if by_agent:
         await lab.hang_up(running)
     return since_s

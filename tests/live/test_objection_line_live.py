@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 import pytest
@@ -34,10 +33,7 @@ async def ended_by_the_agent(lab, number, campaign):
     await lab.subscriber(number, "answer", ring_s=0.1, talk_s=120)
     since_s = time.time()
     running = await lab.begin(number, campaign, caller_id="1001")
-    async with asyncio.timeout(10):
-        while not any(i.answered_at_s for i in await lab.invites(number, since_s=since_s)):
-            assert not running.is_over, await running.ended()
-            await asyncio.sleep(0.05)
+    await lab.until_answered(number, since_s=since_s, running=running)
     await lab.hang_up(running)
     return since_s
 
@@ -88,9 +84,7 @@ async def test_with_service_and_second_try_dead_nothing_false_is_said(lab, gate,
     await lab.subscriber(number, "answer", ring_s=0.1, talk_s=120)
     since_s = time.time()
     running = await lab.begin(number, "tulip-nl", caller_id="1001")
-    async with asyncio.timeout(10):
-        while not any(i.answered_at_s for i in await lab.invites(number, since_s=since_s)):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+    await lab.until_answered(number, since_s=since_s)
     program = lab.pbx.agi_folder / "ringfence-agi"
     alive = program.read_text()
     await gate.kill()

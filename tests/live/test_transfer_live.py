@@ -23,9 +23,7 @@ async def _talking(lab: Lab, number: str):
     await lab.subscriber(number, "answer", ring_s=0.1, talk_s=60)
     since_s = time.time()
     running = await lab.begin(number, "tulip-nl")
-    async with asyncio.timeout(10):
-        while not any(i.answered_at_s for i in await lab.invites(number, since_s=since_s)):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+    await lab.until_answered(number, since_s=since_s)
     return running
 
 

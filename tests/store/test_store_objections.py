@@ -14,7 +14,7 @@ from asterisk_plugin.errors import LedgerUnavailableError, StoreError, StoreNotR
 from asterisk_plugin.ports import Redemption, StoredEvent
 from asterisk_plugin.store import announcements, keys
 from asterisk_plugin.store.announcements import Announcements, message_of, read_message
-from asterisk_plugin.store.objections import ObjectionStore, objected_of
+from asterisk_plugin.store.objections import ObjectionStore
 from asterisk_plugin.store.projection import Projection
 from asterisk_plugin.store.redis_store import RedisStore
 from asterisk_plugin.store.watch import ServerWatch
@@ -136,7 +136,7 @@ async def test_it_is_announced_to_every_process_without_the_number(store, listen
     for heard in (first, second):
         await until(lambda heard=heard: _is(len(heard.objected) == 1))
         assert heard.objected == [Objected(event.id, PERSON, "*", "R1")]
-    assert "201234567" not in message_of(objected_of(event))
+    assert "201234567" not in message_of(Objected.of(event.id, event.person, event.body))
 
 
 @pytest.mark.parametrize(
