@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import statistics
 import time
 from typing import TYPE_CHECKING
@@ -27,20 +26,9 @@ MOST_MS = 500
 
 async def objected_by_http(gate: ServiceProcess, number: str, principal: str) -> dict:
     """Enter an objection by the API; returns its answer, which comes when it is on disk."""
-    run = json.loads((gate.data_dir / "run.json").read_text())
-    body = json.dumps({"number": number, "principal": principal})
-    head = (
-        "POST /v1/objections HTTP/1.0",
-        f"Authorization: Bearer {run['http_token']}",
-        "Content-Type: application/json",
-        f"Content-Length: {len(body)}",
-    )
-    reader, writer = await asyncio.open_connection("127.0.0.1", gate.http_port)
-    writer.write("\r\n".join((*head, "", body)).encode())
-    answer = (await asyncio.wait_for(reader.read(), 5)).decode()
-    writer.close()
-    assert answer.split(" ")[1] == "201", answer
-    return json.loads(answer.partition("\r\n\r\n")[2])
+    status, answer = await gate.post("/v1/objections", {"number": number, "principal": principal})
+    assert status == 201, answer
+    return answer
 
 
 async def seen(lab: Lab, number: str, since_s: float, moment: str) -> Invite:
