@@ -257,7 +257,7 @@ class Lab:
 
     async def clear(self) -> None:
         """Hang up every channel of the PBX and wait until none is left."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             # Again and again: who is left when one side hangs up goes on to the objection line.
             while channels := await self.pbx.channels():
                 for channel in channels:
