@@ -75,8 +75,8 @@ class Person:
         return self._lab.people.heard_in(self._call)
 
     async def presses(self, keys: str) -> None:
-        """Press keys now."""
-        await self._lab.people.press(self.number, keys)
+        """Press keys now, slowly: many others are on the same lab."""
+        await self._lab.people.press(self.number, keys, pause_s=0.3)
 
     async def hangs_up(self) -> None:
         """End the call, unless the other side was quicker."""

@@ -66,8 +66,13 @@ class Subscribers:
             },
         )
 
-    async def press(self, number: str, keys: str) -> None:
+    async def press(self, number: str, keys: str, *, pause_s: float = 0.2) -> None:
         """Press keys now.
+
+        Args:
+            number: Who presses.
+            keys: One after the other.
+            pause_s: Seconds from the beginning of one to that of the next: a person's fingers.
 
         Raises:
             AssertionError: This person is in no call.
@@ -76,7 +81,7 @@ class Subscribers:
         channel = next(one for one in self._channels_of(number) if not one.endswith(";2"))
         for key in keys:
             await self._carrier.ami("PlayDTMF", {"Channel": channel, "Digit": key, "Duration": "120"})
-            await asyncio.sleep(0.3)  # a person's fingers
+            await asyncio.sleep(pause_s)
 
     async def hang_up(self, number: str) -> None:
         """Be the person who hangs up."""
