@@ -20,7 +20,7 @@ _HEADER = struct.Struct("!BBHII")
 _PCMA = 8
 _ALIKE = 0.9
 _GAP_S = 0.01
-_LATE_S = 0.5
+LATE_S = 0.5
 _BEGINNING = 4 * FRAME
 """Bytes by which a sound that was cut short is recognised: 80 ms."""
 
@@ -134,16 +134,18 @@ class Heard:
 class Ear:
     """Makes one stretch of audio out of the packets of one call, in order of arrival.
 
-    Packets that continue each other by sequence number and source are joined byte by byte, also when one came up
-    to half a second late: on a busy machine Asterisk falls behind, and its time stamps follow the clock. Between
-    others, and in a longer pause, there is as much silence as time passed.
+    Packets that continue each other by sequence number and source are joined byte by byte, also when one came
+    late: on a busy machine Asterisk falls behind, and its time stamps follow the clock. Between others, and in a
+    longer pause, there is as much silence as time passed.
 
     Args:
         call_id: SIP Call-ID.
+        late_s: How late a packet may come, seconds.
     """
 
-    def __init__(self, call_id: str = "") -> None:
+    def __init__(self, call_id: str = "", *, late_s: float = LATE_S) -> None:
         self._call_id = call_id
+        self._late_s = late_s
         self._audio = bytearray()
         self._pieces: list[tuple[int, float]] = []
         self._expected, self._ends_at_s = (-1, -1), 0.0
@@ -156,7 +158,7 @@ class Ear:
                 continue  # keys (telephone-event) are no sound
             sound = packet.data[_HEADER.size + 4 * (flags & 15) :]
             gap_s = packet.at_s - self._ends_at_s if self._audio else 0.0
-            if gap_s > (_LATE_S if (number, source) == self._expected else _GAP_S):
+            if gap_s > (self._late_s if (number, source) == self._expected else _GAP_S):
                 self._audio += bytes([SILENCE]) * round(gap_s * RATE)
             self._pieces.append((len(self._audio), packet.at_s))
             self._audio += sound
