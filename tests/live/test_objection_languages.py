@@ -357,6 +357,7 @@ async def evening(lab: Lab, centre: ServiceProcess) -> Evening:
 
 async def _again(lab: Lab, number: str, campaign: str) -> Attempt:
     """What the gate says about calling somebody; asked once more where a busy machine made it defer."""
+    await lab.subscriber(number, "busy")  # whoever is called all the same keeps nobody waiting
     for _ in range(5):
         attempt = await lab.dial(number, campaign, caller_id="1001")
         if attempt.decision != "DEFER":
