@@ -1,4 +1,7 @@
-"""A process AGI, `AGI(ringfence-agi,attempt,${NUMBER},${CAMPAIGN})`: one script on stdin and stdout.
+"""A process AGI, `AGI(ringfence-agi,attempt)`: one script on stdin and stdout.
+
+What it is asked stands in the channel's variable `RINGFENCE_ASKED`, `NUMBER,CAMPAIGN,AGENT`: what AGI() is given
+becomes the command line, which everybody on the machine can read.
 
 pyst2 speaks the commands. It reads through `AgiWire`, so it never meets what it cannot bear (the end
 of the input, `HANGUP`, broken UTF-8, a line that is no reply), it writes through our own
@@ -45,6 +48,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+ASKED = "${RINGFENCE_ASKED}"
+"""The arguments, joined by commas; an older dialplan gives them to AGI() instead."""
+
 REPLY_TIMEOUT_S = 5.0
 """Longest wait for the request, and for each reply; as `agi.reply_timeout_s` of the service."""
 
@@ -76,6 +82,7 @@ class ProcessChannel(Playing):
         RemoteProtocolError: What came is no AGI request.
         ReplyTimeoutError: Nothing complete came in time: it was not Asterisk that started us.
         LocalProtocolError: This is not the main thread.
+        ChannelError: Asterisk does not say what is asked.
     """
 
     def __init__(
@@ -94,6 +101,9 @@ class ProcessChannel(Playing):
         request = self._input.request
         assert request is not None, "pyst2 stops reading at the blank line that completes the request"
         self._request = _as_script(request)
+        if self._request.script and not self._request.arguments:
+            asked = str(self._ask(partial(self._agi.get_full_variable, ASKED), is_late=True))
+            self._request = dataclasses.replace(self._request, arguments=tuple(asked.split(",")) if asked else ())
 
     @property
     def request(self) -> AgiRequest:

@@ -4,7 +4,7 @@ Which calls run is learnt from the same AMI events as the watchdog's. Between th
 script's PASS) and DialBegin there is no leg to be seen yet, so an objection is remembered for some seconds
 and every leg that begins to dial meanwhile is held against it. An objection that was not heard, because the
 store or the Asterisk could not be reached just then, is found by asking the store about every leg as soon as
-both are back (`recheck`), again and again until there is an answer.
+both are back (`recheck`), again and again until there is an answer. So is one of many that were imported.
 
 Whoever dials an emergency number is left alone, whatever anybody objected to.
 """
@@ -83,6 +83,7 @@ class RunningCalls:
         self._recent: dict[str, tuple[float, Objected]] = {}
         self._gone: set[str] | None = None  # legs that ended while a re-sync waits for its list
         self._resyncing: asyncio.Task[None] | None = None
+        self._recheck_until_s = 0.0
         self._due: dict[str, None] = {}  # unique ids of legs about which the store could not be asked, in order
         self._repeating = False
         self._jobs: set[asyncio.Task[None]] = set()
@@ -136,8 +137,10 @@ class RunningCalls:
     def recheck(self) -> None:
         """Ask the store about every leg: announcements may have been missed. Returns at once.
 
-        A leg about which there is no answer is asked about every `REPEAT_S` until there is one or it has ended.
+        A leg about which there is no answer is asked about every `REPEAT_S` until there is one or it has ended. A leg
+        that begins to dial within `REMEMBERED_S` is asked about too: the gate's last look may lie before.
         """
+        self._recheck_until_s = asyncio.get_running_loop().time() + REMEMBERED_S
         for unique_id, leg in self._legs.items():
             self._start(self._recheck(unique_id, leg))
 
@@ -151,7 +154,10 @@ class RunningCalls:
         number = e164_of(dialled)
         now = asyncio.get_running_loop().time()
         leg = RunningLeg(channel, now, self._tag(number) if number else "")
-        self._legs[event.get("DestUniqueid", "")] = leg
+        unique_id = event.get("DestUniqueid", "")
+        self._legs[unique_id] = leg
+        if now <= self._recheck_until_s:
+            self._start(self._recheck(unique_id, leg))
         for until, objected in self._recent.values():
             if until >= now and leg.person in (objected.person, ""):
                 self._start(self._act(leg, objected))

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 CHANNEL = "rf:objected"
 """One for all databases of a server: messages of another site name persons that nobody here knows."""
 
+MANY = b'{"many":true}'
+"""Said of an import: too many objections to name each; whoever watches calls looks for itself at those that run."""
+
 PING_S = 1.0
 SILENT_S = 3.0
 """A server that has said nothing for so long, pings included, is frozen or gone."""
@@ -67,7 +70,8 @@ class Announcements:
     Args:
         client: Makes the connection.
         on_objected: Told each objection; must not wait.
-        on_subscribed: Told that from now on nothing is missed; must not wait.
+        on_subscribed: Told that objections may have come without a word: before this subscription, from which on
+            nothing is missed, or as `MANY`; must not wait.
     """
 
     def __init__(
@@ -130,6 +134,8 @@ class Announcements:
         match reply:
             case [b"subscribe", *_]:
                 self.listening, self._fault = True, ""
+                self._tell(self._on_subscribed)
+            case [b"message", _, raw] if raw == MANY:
                 self._tell(self._on_subscribed)
             case [b"message", _, bytes() as raw]:
                 objected = read_message(raw)

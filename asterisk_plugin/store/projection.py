@@ -7,14 +7,16 @@ ready markers, without which no decision is made, only after the last row.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import secrets
 import time
 from typing import TYPE_CHECKING
 
-from asterisk_plugin.errors import StoreCorruptError, StoreNotReadyError
-from asterisk_plugin.ports import Position, ProjectionState
+from asterisk_plugin.errors import StoreCorruptError, StoreError, StoreNotReadyError
+from asterisk_plugin.ports import EventKind, Position, ProjectionState
 from asterisk_plugin.store import keys, scripts
+from asterisk_plugin.store.announcements import CHANNEL, MANY
 from asterisk_plugin.store.inspection import evictions, has_unknown_server
 from asterisk_plugin.store.opening import open_client
 from asterisk_plugin.store.records import whole_ms, write_of
@@ -103,6 +105,8 @@ class Projection:
     async def apply(self, events: Sequence[StoredEvent]) -> None:
         """Write a run of rows and then the position; writing them twice changes nothing.
 
+        Who watches calls is told of imported objections, by whichever process writes the row behind them.
+
         Args:
             events: In order of seq, at least one.
 
@@ -117,6 +121,9 @@ class Projection:
         writes = [write for write in map(write_of, events) if write is not None]
         await self._write(w for w in writes if not w.is_attempt or w.number >= oldest_ms)
         await self._move_on(events[-1].seq, events[-1].hash, after=events[0].seq - 1)
+        if any(row.event.kind is EventKind.IMPORT and row.event.body.get("what") == "objections" for row in events):
+            with contextlib.suppress(StoreError):  # a user without the right to publish still writes
+                await self._client.execute("PUBLISH", CHANNEL, MANY)
 
     async def show_life(self) -> None:
         """Note in the store that a projector keeps it in step, every few seconds and not more often.

@@ -281,6 +281,15 @@ async def test_what_was_not_announced_is_looked_up_when_announcements_come_again
     assert site.asterisk.cut == [LEG]
 
 
+async def test_a_leg_that_begins_to_dial_right_after_is_looked_up_too(site):
+    """The gate let it out before the objection; nobody says which one it was."""
+    site.standing = {(tag(DIALLED), "*")}
+    site.calls.recheck()
+    await site.play(BEGIN)
+    await site.settle()
+    assert site.asterisk.cut == [LEG]
+
+
 def begin(place: int, number: str) -> dict[str, str]:
     """A DialBegin of a leg of its own."""
     ids = {"DestChannel": f"PJSIP/carrier-{place:08x}", "DestUniqueid": f"1795286296.{place}"}

@@ -20,7 +20,7 @@ _HEADER = struct.Struct("!BBHII")
 _PCMA = 8
 _ALIKE = 0.9
 _GAP_S = 0.01
-_LATE_S = 0.5
+LATE_S = 0.5
 _BEGINNING = 4 * FRAME
 """Bytes by which a sound that was cut short is recognised: 80 ms."""
 
@@ -79,6 +79,30 @@ class Heard:
             after = place + len(_whole_frames(sound))
         return True
 
+    def else_than(self, *sounds: Path | bytes, after: int = 0) -> str:
+        """Tell what is wrong with "these sounds, each whole, one after the other, and silence around them".
+
+        Args:
+            sounds: What should have been heard, in order; what comes behind the last one is not looked at.
+            after: Only from this place on.
+
+        Returns:
+            Empty when nothing is; else which sound is missing, or before which something else was heard.
+        """
+        rest = b""
+        for sound in sounds:
+            name = sound.stem if isinstance(sound, Path) else "(bytes)"
+            place = self.find(sound, after=after)
+            if place < 0:
+                return f"`{name}` is missing"
+            # What Asterisk kept back of the sound before may come first.
+            if self.audio[after:place].removeprefix(rest).strip(bytes([SILENCE])):
+                return f"something else came before `{name}`"
+            data = sound.read_bytes() if isinstance(sound, Path) else sound
+            whole = len(_whole_frames(data))
+            after, rest = place + whole, data[whole:]
+        return ""
+
     def resembles(self, sound: bytes) -> bool:
         """Tell whether something alike was heard: for a sound that a codec changed. Takes about a second."""
         return likeness(self.audio, sound)[0] >= _ALIKE
@@ -107,29 +131,50 @@ class Heard:
         return at_s + (place - start) / RATE
 
 
-def put_together(packets: Iterable[RtpPacket], call_id: str = "") -> Heard:
-    """Make one stretch of audio out of the packets of one call, in order of arrival.
+class Ear:
+    """Makes one stretch of audio out of the packets of one call, in order of arrival.
 
-    Packets that continue each other by sequence number and source are joined byte by byte, also when one came up
-    to half a second late: on a busy machine Asterisk falls behind, and its time stamps follow the clock. Between
-    others, and in a longer pause, there is as much silence as time passed.
+    Packets that continue each other by sequence number and source are joined byte by byte, also when one came
+    late: on a busy machine Asterisk falls behind, and its time stamps follow the clock. Between others, and in a
+    longer pause, there is as much silence as time passed.
+
+    Args:
+        call_id: SIP Call-ID.
+        late_s: How late a packet may come, seconds.
     """
-    audio = bytearray()
-    pieces: list[tuple[int, float]] = []
-    expected, ends_at_s = (-1, -1), 0.0
-    for packet in packets:
-        flags, kind, number, _, source = _HEADER.unpack_from(packet.data)
-        if flags >> 6 != 2 or kind & 0x7F != _PCMA:
-            continue  # keys (telephone-event) are no sound
-        sound = packet.data[_HEADER.size + 4 * (flags & 15) :]
-        gap_s = packet.at_s - ends_at_s if audio else 0.0
-        if gap_s > (_LATE_S if (number, source) == expected else _GAP_S):
-            audio += bytes([SILENCE]) * round(gap_s * RATE)
-        pieces.append((len(audio), packet.at_s))
-        audio += sound
-        expected = ((number + 1) % 65536, source)
-        ends_at_s = packet.at_s + len(sound) / RATE
-    return Heard(call_id, bytes(audio), tuple(pieces))
+
+    def __init__(self, call_id: str = "", *, late_s: float = LATE_S) -> None:
+        self._call_id = call_id
+        self._late_s = late_s
+        self._audio = bytearray()
+        self._pieces: list[tuple[int, float]] = []
+        self._expected, self._ends_at_s = (-1, -1), 0.0
+
+    def take(self, packets: Iterable[RtpPacket]) -> None:
+        """Hear on."""
+        for packet in packets:
+            flags, kind, number, _, source = _HEADER.unpack_from(packet.data)
+            if flags >> 6 != 2 or kind & 0x7F != _PCMA:
+                continue  # keys (telephone-event) are no sound
+            sound = packet.data[_HEADER.size + 4 * (flags & 15) :]
+            gap_s = packet.at_s - self._ends_at_s if self._audio else 0.0
+            if gap_s > (self._late_s if (number, source) == self._expected else _GAP_S):
+                self._audio += bytes([SILENCE]) * round(gap_s * RATE)
+            self._pieces.append((len(self._audio), packet.at_s))
+            self._audio += sound
+            self._expected = ((number + 1) % 65536, source)
+            self._ends_at_s = packet.at_s + len(sound) / RATE
+
+    def heard(self) -> Heard:
+        """Everything until now."""
+        return Heard(self._call_id, bytes(self._audio), tuple(self._pieces))
+
+
+def put_together(packets: Iterable[RtpPacket], call_id: str = "") -> Heard:
+    """What an `Ear` hears of all these packets."""
+    ear = Ear(call_id)
+    ear.take(packets)
+    return ear.heard()
 
 
 def is_rtp(data: bytes) -> bool:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.lab.provision import AsteriskProgram
 
 TEMPLATES = Path(__file__).parent / "etc"
-_START_S = 20
+_START_S = 60
 _SECRET = "lab-only"
 _MARKER_HOST = "127.0.0.4"
 

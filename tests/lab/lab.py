@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from tests.lab.heard import Heard
+    from tests.lab.manager import Message
     from tests.lab.wire_record import Invite
 
 __all__ = ["Attempt", "Lab", "RunningAttempt"]
@@ -55,6 +56,8 @@ class Lab:
         self.fastagi = fastagi
         self.people = Subscribers(carrier)
         self._ids = itertools.count(1)
+        self._outcomes: dict[str, asyncio.Future[Message]] = {}
+        pbx.manager.watch(self._take)
         self._phones: list[Softphone] = []
         self._endpoints: set[tuple[str, str]] = set()
 
@@ -241,19 +244,20 @@ class Lab:
         """Have the dialplan dial a whole dial string, while the pre-dial routine is told that it is 112."""
         return await (await self._originate("lab-line", {"LAB_LINE": line})).ended(timeout_s)
 
-    async def hang_up(self, attempt: RunningAttempt) -> None:
-        """Be the agent who hangs up."""
+    async def hang_up(self, *attempts: RunningAttempt) -> None:
+        """Be the agents who hang up."""
+        ids = {attempt.id for attempt in attempts}
         for channel in await self.pbx.channels():
             if not (channel.startswith("Local/s@lab-") and channel.endswith(";1")):
                 continue
             with contextlib.suppress(ManagerFailed):  # gone meanwhile: another call's, or by itself
                 value = await self.pbx.ami("Getvar", {"Channel": channel, "Variable": "LAB_ID"})
-                if value.get("Value") == attempt.id:
+                if value.get("Value") in ids:
                     await self.pbx.ami("Hangup", {"Channel": channel})
 
     async def clear(self) -> None:
         """Hang up every channel of the PBX and wait until none is left."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             # Again and again: who is left when one side hangs up goes on to the objection line.
             while channels := await self.pbx.channels():
                 for channel in channels:
@@ -285,9 +289,7 @@ class Lab:
 
     async def _originate(self, context: str, variables: Mapping[str, str]) -> RunningAttempt:
         id_ = f"{time.time_ns():x}-{next(self._ids)}"
-        outcome = self.pbx.manager.expect(
-            lambda event: event.get("UserEvent") == "LabAttempt" and event.get("Id") == id_
-        )
+        outcome = self._outcomes[id_] = asyncio.get_running_loop().create_future()
         running = RunningAttempt(id_, outcome)
         await self.pbx.ami(
             "Originate",
@@ -301,6 +303,12 @@ class Lab:
             },
         )
         return running
+
+    def _take(self, event: Message) -> None:
+        if event.get("UserEvent") == "LabAttempt":
+            outcome = self._outcomes.pop(event["Id"], None)
+            if outcome is not None and not outcome.done():
+                outcome.set_result(event)
 
 
 _ENDPOINT = """

@@ -113,6 +113,13 @@ async def dialer_calls(
     await bridged(lab, 4)  # the person, both halves of the Local channel, the agent
 
 
+ASK = """
+print("GET VARIABLE RINGFENCE_ASKED", flush=True)
+asked = sys.stdin.readline().strip().partition("(")[2].rpartition(")")[0].split(",")
+"""
+"""How a `ringfence-agi` learns its arguments."""
+
+
 def install_line(lab: Lab, *, sound: str = "lab/thanks", result: str = "RECORDED", wait_s: float = 0) -> Path:
     """A `ringfence-agi` that notes what it was asked, plays a sound and sets a result; returns where it notes."""
     told = lab.pbx.agi_folder / "told"
@@ -121,7 +128,8 @@ import sys, time
 while sys.stdin.readline().strip(): pass
 def do(command):
     print(command, flush=True); return sys.stdin.readline()
-open({str(told)!r}, "a").write(" ".join(sys.argv[1:]) + "\\n")
+{ASK}
+open({str(told)!r}, "a").write(" ".join([*sys.argv[1:], *asked]) + "\\n")
 if sys.argv[1] == "objection":
     do('STREAM FILE {sound} ""')
     time.sleep({wait_s})

@@ -31,7 +31,7 @@ def free_tcp_port(host: str) -> int:
         return int(sock.getsockname()[1])
 
 
-def free_rtp_ports(count: int = 200) -> tuple[int, int]:
+def free_rtp_ports(count: int = 400) -> tuple[int, int]:
     """Return (first, last) of a stretch of UDP ports that looks free: both ends and the middle are."""
     for _ in range(50):
         first = free_udp_port("127.0.0.1") & ~1

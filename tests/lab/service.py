@@ -19,11 +19,12 @@ from tests.lab.ports import die_with_parent, end_process, free_tcp_port
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Mapping
 
     from tests.lab.lab import Lab
 
 _BIN = Path(sys.executable).parent
-_READY_S = 20
+_READY_S = 60
 _HOST = "127.0.0.1"
 
 
@@ -186,12 +187,27 @@ class ServiceProcess:
 
     async def get(self, path: str) -> tuple[int, str]:
         """GET from its HTTP port: status (0 when nobody answers) and body."""
+        return await self._request(f"GET {path} HTTP/1.0\r\nHost: {_HOST}\r\n\r\n")
+
+    async def post(self, path: str, values: Mapping[str, object]) -> tuple[int, Any]:
+        """POST JSON with the token of this machine's commands: status (0 when nobody answers) and parsed answer."""
+        token, body = json.loads((self.data_dir / "run.json").read_text())["http_token"], json.dumps(values)
+        head = (
+            f"POST {path} HTTP/1.0",
+            f"Authorization: Bearer {token}",
+            "Content-Type: application/json",
+            f"Content-Length: {len(body)}",
+        )
+        status, answer = await self._request("\r\n".join((*head, "", body)))
+        return status, json.loads(answer or "null")
+
+    async def _request(self, text: str) -> tuple[int, str]:
         try:
             reader, writer = await asyncio.open_connection(_HOST, self.http_port)
         except OSError:
             return 0, ""
         try:
-            writer.write(f"GET {path} HTTP/1.0\r\nHost: {_HOST}\r\n\r\n".encode())
+            writer.write(text.encode())
             answer = (await asyncio.wait_for(reader.read(), 5)).decode("utf-8", "replace")
         except (OSError, TimeoutError):
             return 0, ""

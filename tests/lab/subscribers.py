@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 from typing import TYPE_CHECKING
 
-from tests.lab.heard import Heard, put_together
-from tests.lab.manager import ManagerFailed
+from tests.lab.heard import LATE_S, Ear, Heard
 from tests.lab.rtp_capture import RtpCapture
 from tests.lab.wire_record import Invite, invites_in, invites_out
 
@@ -16,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from tests.lab.instance import Asterisk
+    from tests.lab.manager import Message
 
 _LOOK_S = 0.1
 
@@ -30,6 +29,10 @@ class Subscribers:
     def __init__(self, carrier: Asterisk) -> None:
         self._carrier = carrier
         self._capture: RtpCapture | None = None
+        self._late_s = LATE_S
+        self._ears: dict[tuple[str, int], tuple[Ear, int]] = {}  # call and port -> who hears it, packets taken
+        self._channels: dict[str, str] = {}  # channel -> who is at its end
+        carrier.manager.watch(self._take)
 
     async def does(
         self, number: str, what: str, *, ring_s: float, talk_s: float, keys: Iterable[tuple[float, str]] = ()
@@ -64,30 +67,41 @@ class Subscribers:
             },
         )
 
-    async def press(self, number: str, keys: str) -> None:
+    async def press(self, number: str, keys: str, *, pause_s: float = 0.2) -> None:
         """Press keys now.
+
+        Args:
+            number: Who presses.
+            keys: One after the other.
+            pause_s: Seconds from the beginning of one to that of the next: a person's fingers.
 
         Raises:
             AssertionError: This person is in no call.
         """
-        (channel, *_) = await self._channels(number)
+        # Of the two halves of a calling person's own channel, the second is the network's.
+        channel = next(one for one in self._channels_of(number) if not one.endswith(";2"))
         for key in keys:
             await self._carrier.ami("PlayDTMF", {"Channel": channel, "Digit": key, "Duration": "120"})
-            await asyncio.sleep(0.2)  # a person's fingers
+            await asyncio.sleep(pause_s)
 
     async def hang_up(self, number: str) -> None:
         """Be the person who hangs up."""
-        for channel in await self._channels(number):
+        for channel in self._channels_of(number):
             await self._carrier.ami("Hangup", {"Channel": channel})
 
-    def listen(self) -> None:
+    def listen(self, *, late_s: float = LATE_S) -> None:
         """Hear what everybody hears from now on; what was heard before is forgotten.
+
+        Args:
+            late_s: See `Ear`.
 
         Raises:
             CaptureNotAllowed: Neither root nor CAP_NET_RAW.
         """
         if self._capture is None:
             self._capture = RtpCapture(self._carrier.rtp_ports)
+        self._ears.clear()
+        self._late_s = late_s
         self._capture.start()
 
     def stop_listening(self) -> None:
@@ -97,7 +111,18 @@ class Subscribers:
 
     async def heard(self, number: str, since_s: float = 0) -> list[Heard]:
         """What this person heard, call by call, in the calls since a moment."""
-        return [self._heard_in(call) for call in await self._calls(number, since_s)]
+        return [self.heard_in(call) for call in await self._calls(number, since_s)]
+
+    async def call_of(self, number: str, since_s: float, *, timeout_s: float) -> Invite:
+        """Wait for the last call of a person since a moment, until there is sound to be heard in it.
+
+        Raises:
+            TimeoutError: There is none.
+        """
+        async with asyncio.timeout(timeout_s):
+            while not (calls := await self._calls(number, since_s)) or not _ports(calls[-1]):  # noqa: ASYNC110
+                await asyncio.sleep(_LOOK_S)
+        return calls[-1]
 
     async def until(self, number: str, is_so: Callable[[Heard], bool], *, timeout_s: float, since_s: float) -> Heard:
         """Wait until something is so of what a person heard in the last call.
@@ -106,37 +131,38 @@ class Subscribers:
             TimeoutError: It never was.
         """
         async with asyncio.timeout(timeout_s):
-            while not (calls := await self._calls(number, since_s)) or not _ports(calls[-1]):  # noqa: ASYNC110
-                await asyncio.sleep(_LOOK_S)
-            while not is_so(heard := self._heard_in(calls[-1])):  # noqa: ASYNC110 - packets are no event
+            call = await self.call_of(number, since_s, timeout_s=timeout_s)
+            while not is_so(heard := self.heard_in(call)):  # noqa: ASYNC110 - packets are no event
                 await asyncio.sleep(_LOOK_S)
         return heard
 
     async def _calls(self, number: str, since_s: float) -> list[Invite]:
-        messages = await self._carrier.sip_messages()
+        messages = [message for message in await self._carrier.sip_messages() if message.at_s >= since_s]
         theirs = [call for call in invites_in(messages) if call.number == number]
         theirs += [call for call in invites_out(messages) if number in (call.from_number, call.pai_number)]
-        return sorted((call for call in theirs if call.at_s >= since_s), key=lambda call: call.at_s)
+        return sorted(theirs, key=lambda call: call.at_s)
 
-    def _heard_in(self, call: Invite) -> Heard:
+    def heard_in(self, call: Invite) -> Heard:
+        """What was heard in one call until now."""
         assert self._capture is not None, "listen() comes first"
         self._capture.take()
-        ports, until_s = _ports(call), call.ended_at_s or float("inf")
-        mine = [
-            packet
-            for port in ports
-            for packet in self._capture.packets.get(port, ())
-            if call.at_s <= packet.at_s <= until_s
-        ]
-        return put_together(sorted(mine, key=lambda packet: packet.at_s), call.call_id)
+        (port,) = _ports(call) or {0}
+        ear, taken = self._ears.get((call.call_id, port), (Ear(call.call_id, late_s=self._late_s), 0))
+        packets = self._capture.packets.get(port, [])
+        until_s = call.ended_at_s or float("inf")
+        # Once and in order, because many people listen for minutes; the port may be another call's before and after.
+        ear.take(packet for packet in packets[taken:] if call.at_s <= packet.at_s <= until_s)
+        self._ears[call.call_id, port] = ear, len(packets)
+        return ear.heard()
 
-    async def _channels(self, number: str) -> list[str]:
-        found = []
-        for channel in await self._carrier.channels():
-            with contextlib.suppress(ManagerFailed):  # another call's, gone meanwhile
-                value = await self._carrier.ami("Getvar", {"Channel": channel, "Variable": "NUMBER"})
-                if value.get("Value") == number:
-                    found.append(channel)
+    def _take(self, event: Message) -> None:
+        if event.get("Event") == "VarSet" and event.get("Variable") == "NUMBER":
+            self._channels[event["Channel"]] = event["Value"]
+        elif event.get("Event") == "Hangup":
+            self._channels.pop(event["Channel"], None)
+
+    def _channels_of(self, number: str) -> list[str]:
+        found = [channel for channel, theirs in self._channels.items() if theirs == number]
         assert found, f"{number} is in no call"
         return found
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.lab.lab import Lab
+from tests.lab.line_calls import ASK
 from tests.lab.ports import free_tcp_port
 from tests.lab.scripted_agi import SHOWN, TOKEN, ScriptedAgi, allow, deny
 
@@ -172,6 +173,9 @@ async def test_the_second_try_decides_when_the_service_does_not(
     assert told[0] == f"attempt {number} sales a1"
     if trouble == "gone":
         assert told[1:] == [f"trunk {TOKEN} {number}", f"outcome {TOKEN} ANSWER 16 0"]
+    seen = (lab.pbx.agi_folder / "seen").read_text()
+    assert "attempt" in seen
+    assert not [secret for secret in (number, number[1:], f"{TOKEN}\0") if secret in seen], "`ps` shows it to everybody"
 
 
 async def test_a_denial_of_the_second_try_holds(lab: Lab, agi: ScriptedAgi, number: str) -> None:
@@ -370,11 +374,13 @@ def _install_program(lab: Lab, *, decision: str, trunk: str) -> None:
     code = f"""
 import sys
 while sys.stdin.readline().strip(): pass
-open({str(lab.pbx.agi_folder / "told")!r}, "a").write(" ".join(sys.argv[1:]) + "\\n")
+{ASK}
+open({str(lab.pbx.agi_folder / "told")!r}, "a").write(" ".join([*sys.argv[1:], *asked]) + "\\n")
+open({str(lab.pbx.agi_folder / "seen")!r}, "a").write(open("/proc/self/cmdline").read())
 def tell(name, value):
     print(f'SET VARIABLE {{name}} "{{value}}"', flush=True); sys.stdin.readline()
 if sys.argv[1] == "attempt":
-    tell("RINGFENCE_NUMBER", sys.argv[2]); tell("RINGFENCE_CALLER_ID", {SHOWN!r})
+    tell("RINGFENCE_NUMBER", asked[0]); tell("RINGFENCE_CALLER_ID", {SHOWN!r})
     tell("RINGFENCE_TOKEN", {TOKEN!r})
     tell("RINGFENCE_RING_S", "20"); tell("RINGFENCE_CAUSE", "0"); tell("RINGFENCE_DECISION", {decision!r})
 elif sys.argv[1] == "trunk":

@@ -145,3 +145,19 @@ async def test_the_capture_takes_what_arrives_at_its_ports_once() -> None:
         capture.stop()
     assert put_together(capture.packets[port]).audio == ONE
     assert capture.packets.keys() == {port}
+
+
+def test_nothing_but_these_sounds_was_heard() -> None:
+    """Silence may stand between them; another sound, a piece of one, or a missing one is named."""
+    pause = bytes([SILENCE]) * 500
+    odd = TWO + TWO[:40]  # its last 40 bytes come with what follows
+
+    def heard(*parts: bytes) -> str:
+        return put_together(stream(b"".join(parts))).else_than(ONE, odd, ONE)
+
+    assert heard(pause, ONE, odd, pause, ONE, TWO) == ""
+    assert heard(ONE, TWO, pause, ONE) == ""
+    assert heard(TWO[:FRAME], ONE, odd, ONE) == "something else came before `(bytes)`"
+    assert heard(ONE, odd, TWO[800:960], ONE) == "something else came before `(bytes)`"
+    assert heard(ONE, ONE, odd, ONE) == "something else came before `(bytes)`"
+    assert heard(ONE, odd) == "`(bytes)` is missing"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import statistics
 import time
 from typing import TYPE_CHECKING
@@ -11,12 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.lab import people
+from tests.live.calls import ringing, seen
 
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
     from tests.lab.service import ServiceProcess
     from tests.lab.softphone import PhoneCall
-    from tests.lab.wire_record import Invite
 
 pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
 
@@ -27,45 +26,9 @@ MOST_MS = 500
 
 async def objected_by_http(gate: ServiceProcess, number: str, principal: str) -> dict:
     """Enter an objection by the API; returns its answer, which comes when it is on disk."""
-    run = json.loads((gate.data_dir / "run.json").read_text())
-    body = json.dumps({"number": number, "principal": principal})
-    head = (
-        "POST /v1/objections HTTP/1.0",
-        f"Authorization: Bearer {run['http_token']}",
-        "Content-Type: application/json",
-        f"Content-Length: {len(body)}",
-    )
-    reader, writer = await asyncio.open_connection("127.0.0.1", gate.http_port)
-    writer.write("\r\n".join((*head, "", body)).encode())
-    answer = (await asyncio.wait_for(reader.read(), 5)).decode()
-    writer.close()
-    assert answer.split(" ")[1] == "201", answer
-    return json.loads(answer.partition("\r\n\r\n")[2])
-
-
-async def seen(lab: Lab, number: str, since_s: float, moment: str) -> Invite:
-    """The one call to `number`, once the carrier has seen that moment of it."""
-    async with asyncio.timeout(10):
-        while True:
-            invites = await lab.invites(number, since_s=since_s)
-            if invites and getattr(invites[0], moment):
-                (invite,) = invites
-                return invite
-            await asyncio.sleep(0.05)  # the capture file grows without an event
-
-
-async def ringing(lab: Lab, number: str, campaign: str) -> float:
-    """An attempt that rings at the carrier for as long as it is let; returns when it began."""
-    await lab.subscriber(number, "never")
-    since_s = time.time()
-    running = await lab.begin(number, campaign, caller_id="1001")
-    rings = asyncio.ensure_future(seen(lab, number, since_s, "rang_at_s"))
-    over = asyncio.ensure_future(running.ended())
-    await asyncio.wait((rings, over), return_when=asyncio.FIRST_COMPLETED)
-    over.cancel()
-    assert not running.is_over, await running.ended()
-    await rings
-    return since_s
+    status, answer = await gate.post("/v1/objections", {"number": number, "principal": principal})
+    assert status == 201, answer
+    return answer
 
 
 async def talking(lab: Lab, number: str, campaign: str) -> tuple[PhoneCall, str]:
@@ -134,6 +97,26 @@ async def test_a_ringing_attempt_is_cancelled_by_an_objection_on_the_command_lin
     assert invite.answered_at_s is None
     assert took_ms < whole_ms + MOST_MS
     await lab.pbx.until_idle()
+    assert await counted(gate, "objection-cut") == 1
+
+
+async def test_a_ringing_attempt_is_cancelled_by_an_import(lab, gate, tmp_path):
+    """Nobody says which number it was: every call that runs is looked up; one to somebody else rings on."""
+    objecting, other = people.AGREED_NL, people.SECOND_NL
+    began_s = time.time()
+    since_s = await ringing(lab, objecting, "tulip-nl")
+    await ringing(lab, other, "tulip-nl")
+    file = tmp_path / "objections.csv"
+    file.write_text(f"number,scope\n+31612345999,tulip\n{objecting},tulip\n")
+    said = await gate.run("objections", "import", str(file))
+    ended_s = time.time()
+    assert said.code == 0, said.err
+    invite = await seen(lab, objecting, since_s, "cancelled_at_s")
+    print(f"\nend of the import to CANCEL: {(invite.cancelled_at_s - ended_s) * 1000:.0f} ms")
+    assert invite.answered_at_s is None
+    assert invite.cancelled_at_s < ended_s + MOST_MS / 1000
+    (spared,) = await lab.invites(other, since_s=began_s)
+    assert (spared.cancelled_at_s, spared.ended_at_s) == (None, None)
     assert await counted(gate, "objection-cut") == 1
 
 

@@ -52,7 +52,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[Pip
 
 
 async def test_the_first_argument_is_the_script(started):
-    """`AGI(ringfence-agi,attempt,number,campaign)` is what `agi://host/attempt` is to the service."""
+    """`AGI(ringfence-agi,attempt,number,campaign)` of an older dialplan: as `agi://host/attempt` is to the service."""
     _, channel = started()
     assert channel.request.script == "attempt"
     assert channel.request.arguments == ("0201234567", "winter")
@@ -60,6 +60,15 @@ async def test_the_first_argument_is_the_script(started):
     assert channel.request.caller_number == "1001"
     _, empty = started(header=request(None))
     assert (empty.request.script, empty.request.arguments) == ("", ())
+
+
+async def test_what_is_asked_stands_in_a_variable(started):
+    """So that no command line shows it; an argument may be empty, and none at all is none."""
+    header = request(None, "attempt", request="ringfence-agi")
+    _, channel = started(header=header, values={"${RINGFENCE_ASKED}": "0201234567,winter,"})
+    assert (channel.request.script, channel.request.arguments) == ("attempt", ("0201234567", "winter", ""))
+    _, empty = started(header=header)
+    assert empty.request.arguments == ()
 
 
 async def test_variables_arrive_as_text_in_their_order(started):

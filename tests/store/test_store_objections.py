@@ -9,6 +9,7 @@ import pytest
 from store_lab import KEEP_S, NOW, PERSON, SHOWN, TIMEOUT_S, Server, ask, free_port, numbered, objection, query, until
 
 from asterisk_plugin.callflow.projector import Projector
+from asterisk_plugin.callflow.records import import_event, new_id
 from asterisk_plugin.core.objected import Objected
 from asterisk_plugin.errors import LedgerUnavailableError, StoreError, StoreNotReadyError
 from asterisk_plugin.ports import Redemption, StoredEvent
@@ -175,6 +176,27 @@ async def test_nonsense_and_a_failing_listener_do_not_end_the_listening(url, sto
     await until(lambda: _is(len(heard) == 2))
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_imported_objections_are_announced_without_their_names(store, ledger, projector, listening):
+    """Once they are in force; an import of anything else is not."""
+    await projector.catch_up()
+    heard, _ = await listening(store.client)
+    event = objection()
+    await ledger.append([event, imported("objections")])
+    await projector.catch_up()
+    await until(lambda: _is(heard.subscribed == 2))
+    assert (await store.look_up(query())).objections
+    await ledger.append([imported("consents")])
+    await projector.catch_up()
+    await ObjectionStore(store.client).put(event, 1)
+    await until(lambda: _is(len(heard.objected) == 1))
+    assert heard.subscribed == 2
+
+
+def imported(what):
+    """The last row of an import."""
+    return import_event(new_id(), what=what, file_name="a.csv", sha256="0" * 64, rows=1, at=NOW)
 
 
 async def test_a_listener_survives_restarts_and_says_when_it_hears_again(own_server, ledger, listening):
