@@ -6,6 +6,7 @@ Rule 2: a value is a list of entries, and every entry says to which kind of call
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
 import enum
 from dataclasses import dataclass, field
@@ -70,10 +71,9 @@ class Span:
         """`day` moved by this span, forwards for 1 and backwards for -1; short months end earlier."""
         months = day.year * MONTHS_A_YEAR + day.month - 1 + sign * self.months
         year, month = divmod(months, MONTHS_A_YEAR)
-        first = dt.date(year, month + 1, 1)
-        following = (first + dt.timedelta(days=31)).replace(day=1)
-        last_of_month = (following - dt.timedelta(days=1)).day
-        return first.replace(day=min(day.day, last_of_month)) + sign * dt.timedelta(days=self.days)
+        _, last_of_month = calendar.monthrange(year, month + 1)
+        shifted = dt.date(year, month + 1, min(day.day, last_of_month))
+        return shifted + sign * dt.timedelta(days=self.days) if self.days else shifted
 
     def __str__(self) -> str:
         if self.months:
