@@ -22,7 +22,7 @@ from ledger_lab import SECRET, ask, fill, make_objection, mounted
 from asterisk_plugin.callflow.objection_replay import Replay
 from asterisk_plugin.errors import LedgerUnavailableError
 from asterisk_plugin.ledger import open_ledger, verify
-from asterisk_plugin.ledger.objection_spool import RESERVES, ObjectionSpool
+from asterisk_plugin.ledger.objection_spool import RESERVES, SETTLED_S, ObjectionSpool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +75,32 @@ async def replay_into(spool: ObjectionSpool, url: str) -> None:
     await ledger.start()
     assert await Replay(spool, ledger=ledger, store=NoStore()).once()
     await ledger.close()
+
+
+def test_what_comes_into_an_empty_folder_is_seen_at_the_next_look(spool: ObjectionSpool, folder: Path) -> None:
+    """Also right behind a look that found nothing, and when nothing had been there for long; another process wrote it."""
+    spool.prepare()
+    writer = ObjectionSpool(folder, secret=SECRET)
+    for quiet_s in (0, 0, 0, SETTLED_S * 1.5):
+        until = time.monotonic() + quiet_s
+        while not spool.waiting() and time.monotonic() < until:
+            time.sleep(0.001)
+        assert not spool.waiting()
+        event = make_objection()
+        writer.add(event)
+        assert spool.waiting()
+        writer.remove(event.id)
+        assert not spool.waiting()
+
+
+def test_an_empty_folder_is_not_read_again_and_again(spool: ObjectionSpool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every decision asks, twice."""
+    spool.prepare()
+    assert not spool.waiting()
+    time.sleep(SETTLED_S * 1.1)
+    assert not spool.waiting()
+    monkeypatch.setattr(os, "listdir", None)
+    assert not spool.waiting()
 
 
 def test_an_objection_is_read_back_as_it_was_written(spool: ObjectionSpool) -> None:
