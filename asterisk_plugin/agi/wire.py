@@ -59,7 +59,7 @@ def build_request(headers: Mapping[str, str], *, peer: str = "") -> AgiRequest:
     arguments: list[str] = []
     while (argument := headers.get(f"agi_arg_{len(arguments) + 1}")) is not None:
         arguments.append(argument)
-    if len(arguments) != sum(name.startswith("agi_arg_") for name in headers):
+    if len(arguments) != len([name for name in headers if name.startswith("agi_arg_")]):
         raise RemoteProtocolError("the `agi_arg_` lines of a request are not numbered 1, 2, 3 without gaps")
     caller = headers.get("agi_callerid", "")
     pres = headers.get("agi_callingpres", "")

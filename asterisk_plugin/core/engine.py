@@ -100,10 +100,10 @@ class Hearing:
         self._rules = tuple(rules)
         self._known = look_beforehand(facts, now, self._rules)
         case = self._known.case(facts, now)
-        self._without_records = tuple(
+        self._without_records = [
             rule.run(case) if rule.of_number else found
             for rule, found in zip(self._rules, self._known.found, strict=True)
-        )
+        ]
 
     @property
     def limits(self) -> tuple[AttemptLimit, ...]:
