@@ -2,14 +2,13 @@
 
 import datetime as dt
 
-import pytest
 from core_cases import CONSENT, DE_NUMBER, MORNING, NL_NUMBER, attempt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asterisk_plugin.core import beforehand
 from asterisk_plugin.core.case import case_of
-from asterisk_plugin.core.engine import RULES, decide
+from asterisk_plugin.core.engine import RULES, Hearing, decide
 from asterisk_plugin.core.number import parse_number
 from asterisk_plugin.core.verdict import Decision
 
@@ -67,13 +66,16 @@ def test_numbers_of_one_kind_share_country_line_type_and_zones():
     assert kind != parse_number("+31612345678", "NL").kind
 
 
-@pytest.mark.parametrize(("second", "micros", "decision"), [(59, 999_999, Decision.ALLOW), (0, 0, Decision.DEFER)])
-def test_the_last_dial_is_exact_to_the_microsecond(second: int, micros: int, decision: Decision):
-    """Dutch hours end at 22:00 and the last dial is a minute before: 21:59:00 local time is too late."""
-    last = dt.datetime(2026, 10, 20, 19, 58 if second else 59, second, micros, tzinfo=dt.UTC)
-    first_in_second = decide(attempt(last.replace(microsecond=0)), last.replace(microsecond=0))
-    assert decide(attempt(last), last).decision is decision
-    assert first_in_second.decision is decision
+def test_what_is_kept_is_exact_to_the_microsecond():
+    """German hours that no wish can open end at 20:00; with the last dial 90 s before, 19:58:30 is too late."""
+    minute = dt.datetime(2026, 10, 20, 17, 58, tzinfo=dt.UTC)  # 19:58 in Berlin
+    facts = attempt(minute, DE_NUMBER, campaign={"purpose": "survey"}, site={"last_dial_s": 90})
+
+    def preview(second: int, micros: int) -> Decision:
+        return Hearing(facts, minute.replace(second=second, microsecond=micros)).preview().decision
+
+    assert [preview(0, 0), preview(29, 0), preview(29, 999_999)] == [Decision.ALLOW] * 3
+    assert [preview(30, 0), preview(30, 1)] == [Decision.DEFER] * 2
 
 
 def test_another_site_is_judged_anew():
