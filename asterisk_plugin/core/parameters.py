@@ -6,7 +6,6 @@ Rule 2: a value is a list of entries, and every entry says to which kind of call
 
 from __future__ import annotations
 
-import calendar
 import datetime as dt
 import enum
 from dataclasses import dataclass, field
@@ -56,6 +55,9 @@ class Applies:
         )
 
 
+_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A length of time by the calendar, as laws state it."""
@@ -71,7 +73,7 @@ class Span:
         """`day` moved by this span, forwards for 1 and backwards for -1; short months end earlier."""
         months = day.year * MONTHS_A_YEAR + day.month - 1 + sign * self.months
         year, month = divmod(months, MONTHS_A_YEAR)
-        _, last_of_month = calendar.monthrange(year, month + 1)
+        last_of_month = _DAYS[month] + (month == 1 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0))
         shifted = dt.date(year, month + 1, min(day.day, last_of_month))
         return shifted + sign * dt.timedelta(days=self.days) if self.days else shifted
 
