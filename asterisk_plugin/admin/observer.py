@@ -6,6 +6,7 @@ the ledger does.
 
 from __future__ import annotations
 
+import functools
 import logging
 from typing import TYPE_CHECKING
 
@@ -51,14 +52,19 @@ class ServiceObserver:
         self._sessions = Counter("ringfence_agi_sessions", "FastAGI connections", ["event"], registry=registry)
         self._faults = Counter("ringfence_faults", "Faults of our own", ["where"], registry=registry)
         self._watchdog = Counter("ringfence_watchdog", "What the AMI watchdog saw", ["event"], registry=registry)
+        # What is counted for each call, found by its labels once.
+        self._count_decision = functools.cache(lambda *labels: self._decisions.labels(*labels).inc)
+        self._count_session = functools.cache(lambda event: self._sessions.labels(event).inc)
 
     def _number(self, number: str) -> str:
         return masked(number) if self._mask_numbers else number
 
     def attempt(self, verdict: Verdict, *, number: str, campaign: str, attempt_id: str, duration_s: float) -> None:
         """One attempt was decided."""
-        self._decisions.labels(verdict.decision.name, verdict.reason).inc()
+        self._count_decision(verdict.decision.name, verdict.reason)()
         self._decision_s.observe(duration_s)
+        if not _log.isEnabledFor(logging.INFO):
+            return
         _log.info(
             "attempt id=%s number=%s campaign=%s decision=%s reason=%s rules=%s duration_ms=%.1f",
             attempt_id,
@@ -102,7 +108,7 @@ class ServiceObserver:
 
     def agi(self, event: str) -> None:
         """Something happened to a FastAGI connection (`AgiServer`'s `on_event`)."""
-        self._sessions.labels(event).inc()
+        self._count_session(event)()
 
     def watchdog(self, event: str) -> None:
         """The watchdog saw something (`Watchdog`'s `on_event`)."""

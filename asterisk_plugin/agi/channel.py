@@ -196,7 +196,12 @@ class FastAgiChannel(Playing):
         self._transport.write(command)
         if is_last:
             self._transport.write_eof()
-        reply: Reply | None = await asyncio.shield(pending)
+        try:
+            reply: Reply | None = await pending
+        except asyncio.CancelledError:
+            if self._pending is pending:  # Asterisk will answer all the same: the next command waits until it has
+                self._pending = loop.create_future()
+            raise
         if reply is None:
             self._raise_if_ended()
         assert reply is not None, "only `hang_up` and `end` settle with None"
@@ -213,7 +218,8 @@ class FastAgiChannel(Playing):
             return
         if self._timer is not None:
             self._timer.cancel()
-        pending.set_result(reply)
+        if not pending.done():  # whoever asked may have been cancelled in this very moment
+            pending.set_result(reply)
 
     def _raise_if_ended(self) -> None:
         if self._timed_out:

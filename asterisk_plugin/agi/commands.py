@@ -7,6 +7,7 @@ The peer is Asterisk's `res/res_agi.c`; names in capitals in comments are from t
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,7 @@ def escaped(value: str) -> str:
     return value.replace("\\", "\\\\")
 
 
+@functools.lru_cache(maxsize=256)  # the same few, again and again
 def checked_name(name: str) -> str:
     """The name of a channel variable, unchanged.
 

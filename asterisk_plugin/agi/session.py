@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import enum
 from typing import TYPE_CHECKING, cast
 
@@ -50,7 +49,6 @@ class Session(asyncio.Protocol):
 
     def __init__(self, server: AgiServer) -> None:
         self._server = server
-        self._wire = AgiWire()
         self._transport: asyncio.Transport | None = None
         self._header_timer: asyncio.TimerHandle | None = None
         self._channel: FastAgiChannel | None = None
@@ -63,6 +61,7 @@ class Session(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         peername = transport.get_extra_info("peername")
         self.peer = str(peername[0]) if peername else ""
+        self._wire = AgiWire(self.peer)
         if not self._server.admit(self):
             self._finished = True
             self._transport.abort()
@@ -135,7 +134,7 @@ class Session(asyncio.Protocol):
         assert self._transport is not None, "data comes after connection_made"
         self._cancel_header_timer()
         self._channel = FastAgiChannel(
-            dataclasses.replace(request, peer=self.peer),
+            request,
             self._wire,
             transport=self._transport,
             reply_timeout_s=self._server.settings.reply_timeout_s,

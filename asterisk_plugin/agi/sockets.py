@@ -27,6 +27,9 @@ BACKLOG = 4096
 LOOK_UP_PAUSE_S = 10.0
 """Least time between two looks for the addresses of names."""
 
+MOST_REMEMBERED = 1000
+"""Addresses that were found to be allowed, and need not be compared with every network again."""
+
 SPARE_FILES = 512
 """Open files besides the connections: Redis, SQLite, AMI, HTTP, logs."""
 
@@ -112,6 +115,7 @@ class Allowed:
         self._networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
         self._names: list[str] = []
         self._known: frozenset[str] = frozenset()
+        self._let_in: set[str] = set()
         self._looked_s = 0.0
         self._looking: asyncio.Task[None] | None = None
         for host in tuple(hosts) or LOOPBACK:
@@ -133,6 +137,7 @@ class Allowed:
                 continue
             known |= {str(address[0]) for *_, address in found}
         self._known = frozenset(known)
+        self._let_in.clear()
 
     def look_up_again(self) -> None:
         """A stranger came: a name may have another address by now, or one at last. Returns at once."""
@@ -149,6 +154,16 @@ class Allowed:
 
     def has(self, peer: str) -> bool:
         """Tell whether this address may connect."""
+        if peer in self._let_in:
+            return True
+        if self._is_allowed(peer):
+            if len(self._let_in) >= MOST_REMEMBERED:
+                self._let_in.clear()
+            self._let_in.add(peer)
+            return True
+        return False
+
+    def _is_allowed(self, peer: str) -> bool:
         try:
             address = ipaddress.ip_address(peer.partition("%")[0])
         except ValueError:

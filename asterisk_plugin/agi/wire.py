@@ -46,11 +46,12 @@ _RESULT = re.compile(r"result=(\S*)(?: \((.*)\))?", re.DOTALL)
 _USAGE_END = b"520 End of proper usage."
 
 
-def build_request(headers: Mapping[str, str]) -> AgiRequest:
-    """What Asterisk says when a script starts, without the peer's address.
+def build_request(headers: Mapping[str, str], *, peer: str = "") -> AgiRequest:
+    """What Asterisk says when a script starts.
 
     Args:
         headers: `agi_*` names and values; of a network script or of a process.
+        peer: Address of the Asterisk.
 
     Raises:
         RemoteProtocolError: The arguments are not numbered 1, 2, 3, ... without gaps.
@@ -58,7 +59,7 @@ def build_request(headers: Mapping[str, str]) -> AgiRequest:
     arguments: list[str] = []
     while (argument := headers.get(f"agi_arg_{len(arguments) + 1}")) is not None:
         arguments.append(argument)
-    if len(arguments) != sum(name.startswith("agi_arg_") for name in headers):
+    if len(arguments) != len([name for name in headers if name.startswith("agi_arg_")]):
         raise RemoteProtocolError("the `agi_arg_` lines of a request are not numbered 1, 2, 3 without gaps")
     caller = headers.get("agi_callerid", "")
     pres = headers.get("agi_callingpres", "")
@@ -71,6 +72,7 @@ def build_request(headers: Mapping[str, str]) -> AgiRequest:
         caller_number="" if caller == "unknown" else caller,
         calling_pres=int(pres) if pres.isascii() and pres.isdigit() and len(pres) < 4 else UNAVAILABLE_PRES,
         extension=headers.get("agi_extension", ""),
+        peer=peer,
         variables=headers,
     )
 
@@ -124,6 +126,9 @@ class AgiWire:
 
     Give it what the socket gave with `receive_data`, then call `next_event` until it says None.
     Before a command is written, call `command_sent`: a reply that nobody asked for is an error.
+
+    Args:
+        peer: Address of the Asterisk, for the request.
     """
 
     __slots__ = (
@@ -133,13 +138,15 @@ class AgiWire:
         "_hung_up",
         "_idle_lines",
         "_lines",
+        "_peer",
         "_reading",
         "_rest",
         "_taken_bytes",
         "_usage",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, peer: str = "") -> None:
+        self._peer = peer
         self._reading = _Reading.REQUEST
         self._lines: deque[bytes] = deque()  # complete, without their line feeds
         self._rest = b""  # of the line that is not complete yet
@@ -247,7 +254,7 @@ class AgiWire:
         if not self._headers:
             self._fail("a request is empty")
         try:
-            request = build_request(self._headers)
+            request = build_request(self._headers, peer=self._peer)
         except RemoteProtocolError:
             self._stop()
             raise

@@ -8,7 +8,7 @@ moment must give the same verdict: `decide(facts, now) == verdict`.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from asterisk_plugin.core.engine import decide
 from asterisk_plugin.core.facts import AttemptFacts, PersonRecords, ShownNumber
 from asterisk_plugin.core.number import PhoneNumber, parse_number
-from asterisk_plugin.core.verdict import Obligations, Source, Verdict
+from asterisk_plugin.core.verdict import DECISION_NAMES, Obligations, Source, Verdict
 from asterisk_plugin.ports import Event, EventKind
 
 if TYPE_CHECKING:
@@ -81,9 +81,11 @@ def verdict_to_json(verdict: Verdict) -> dict[str, Any]:
 def _verdict(verdict: Verdict) -> _Verdict:
     """A verdict with its decisions by name."""
     return _Verdict(
-        decision=verdict.decision.name,
+        decision=DECISION_NAMES[verdict.decision],
         reason=verdict.reason,
-        findings=[_Finding(f.rule, f.decision.name, f.sentence, f.source, f.not_before) for f in verdict.findings],
+        findings=[
+            _Finding(f.rule, DECISION_NAMES[f.decision], f.sentence, f.source, f.not_before) for f in verdict.findings
+        ],
         obligations=verdict.obligations,
         unchecked=verdict.unchecked,
         faults=verdict.faults,
@@ -153,7 +155,7 @@ def attempt_event(facts: AttemptFacts, verdict: Verdict, *, attempt_id: str, per
     campaign = facts.campaign
     body = {
         "attempt_id": attempt_id,
-        "decision": verdict.decision.name,
+        "decision": DECISION_NAMES[verdict.decision],
         "reason": verdict.reason,
         "rules": [finding.rule for finding in verdict.findings],
         "campaign": campaign.id if campaign else facts.campaign_id[:40],
@@ -170,8 +172,3 @@ def attempt_event(facts: AttemptFacts, verdict: Verdict, *, attempt_id: str, per
     # Straight to bytes: a decision makes no larger value, and a busy gate makes many of them.
     sealed = _SEALED.dump_json(_Sealed(number, _facts(facts), _verdict(verdict)))
     return Event(attempt_id, EventKind.ATTEMPT, at, person=person, body=body, sealed_json=sealed)
-
-
-def without_records(facts: AttemptFacts, why: str) -> AttemptFacts:
-    """The same facts when the store could not say anything."""
-    return replace(facts, records=None, records_fault=why)

@@ -11,15 +11,15 @@ import asyncio
 import itertools
 import secrets
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from asterisk_plugin.callflow.evidence import attempt_event, without_records
+from asterisk_plugin.callflow.evidence import attempt_event
 from asterisk_plugin.callflow.releases import release_later
 from asterisk_plugin.core import engine
 from asterisk_plugin.core.caller_id import choose_shown_number
-from asterisk_plugin.core.facts import AttemptFacts, PersonRecords, Presentation, ShownNumber
+from asterisk_plugin.core.facts import AttemptFacts, PersonRecords, Presentation, ShownNumber, shown_e164
 from asterisk_plugin.core.number import PhoneNumber, example_number, parse_number
 from asterisk_plugin.core.verdict import Decision, Finding, Reason, Verdict
 from asterisk_plugin.errors import LedgerUnavailableError, StoreCorruptError, StoreError
@@ -38,18 +38,23 @@ MAX_ID_CHARS = 40
 """Longest campaign or agent id taken from the dialplan; configured ids are no longer."""
 
 
+_NOT_CHOSEN = ShownNumber(Presentation.UNAVAILABLE)
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One decided attempt.
 
     Args:
         id: 32 hex characters: attempt id, event id and, for an ALLOW, the token in one.
+        person: Tag of the called number, empty when it cannot be read.
         facts: What was known.
         verdict: What was decided.
         at: When.
     """
 
     id: str
+    person: str
     facts: AttemptFacts
     verdict: Verdict
     at: dt.datetime
@@ -84,26 +89,29 @@ async def decide_attempt(gate: Gate, request: AgiRequest) -> Attempt:
         request: Arguments and caller ID as the channel has them.
     """
     attempt_id, now = secrets.token_hex(16), gate.clock()
-    facts = _bare_facts(gate.site, request)
+    facts: AttemptFacts | None = None
+    person = ""
     # Before the look-up as well as after it: an objection that waits now may get into the store, and so out
     # of the spool, just after the store was asked.
     held = gate.held()
     try:
         facts = first_facts(gate.site, request, now)
-        facts, verdict = await _decide(gate, facts, attempt_id=attempt_id, now=now)
+        person = gate.tag(facts.called.e164) if isinstance(facts.called, PhoneNumber) else ""
+        facts, verdict = await _decide(gate, facts, person=person, attempt_id=attempt_id, now=now)
     except Exception as exc:  # noqa: BLE001 - the boundary: a fault of ours must be answered, not dialled
         gate.observer.fault("attempt", exc)
+        facts = facts or _facts(gate.site, request, None)
         is_emergency = engine.is_emergency(facts)
         verdict = engine.emergency_verdict(facts) if is_emergency else _internal_error(type(exc).__name__)
     verdict = _recordable(gate, facts, verdict, held=held)
     if verdict.decision is Decision.ALLOW:
-        return Attempt(attempt_id, facts, verdict, now)
+        return Attempt(attempt_id, person, facts, verdict, now)
     if facts.records is not None and facts.records.reserved:
         release_later(gate, facts, attempt_id)
     # INVARIANT: only an ALLOW is recorded under the id that the store holds as token. The trunk leg waits
     # for an event of that id, so the token of an attempt that was reserved and then denied opens nothing,
     # even when its release failed.
-    return Attempt(secrets.token_hex(16), facts, verdict, now)
+    return Attempt(secrets.token_hex(16), person, facts, verdict, now)
 
 
 def first_facts(site: Site, request: AgiRequest, now: dt.datetime) -> AttemptFacts:
@@ -114,34 +122,36 @@ def first_facts(site: Site, request: AgiRequest, now: dt.datetime) -> AttemptFac
         request: Arguments: number as dialled, campaign id, agent id; and the channel's caller ID.
         now: The moment of the attempt.
     """
-    bare = _bare_facts(site, request)
-    shown = choose_shown_number(
-        channel_text=request.caller_number,
-        calling_pres=request.calling_pres,
-        campaign=bare.campaign,
-        called=bare.called,
-        site=site,
-        now=now,
-    )
-    return replace(bare, shown=shown)
+    return _facts(site, request, now)
 
 
-def _bare_facts(site: Site, request: AgiRequest) -> AttemptFacts:
-    """What the dialplan said, before a caller ID is chosen."""
+def _facts(site: Site, request: AgiRequest, now: dt.datetime | None) -> AttemptFacts:
+    """What the dialplan said; a caller ID is chosen only when `now` is given."""
     dialled, campaign_id, agent_id, *_ = (*request.arguments, "", "", "")
+    called, campaign = parse_number(dialled, site.home_country), site.campaigns.get(campaign_id)
+    shown = _NOT_CHOSEN
+    if now is not None:
+        shown = choose_shown_number(
+            channel_text=request.caller_number,
+            calling_pres=request.calling_pres,
+            campaign=campaign,
+            called=called,
+            site=site,
+            now=now,
+        )
     return AttemptFacts(
         dialled=dialled[:MAX_ID_CHARS],
-        called=parse_number(dialled, site.home_country),
+        called=called,
         campaign_id=campaign_id[:MAX_ID_CHARS],
-        campaign=site.campaigns.get(campaign_id),
+        campaign=campaign,
         agent_id=agent_id[:MAX_ID_CHARS],
-        shown=ShownNumber(Presentation.UNAVAILABLE),
+        shown=shown,
         site=site,
     )
 
 
 async def _decide(
-    gate: Gate, facts: AttemptFacts, *, attempt_id: str, now: dt.datetime
+    gate: Gate, facts: AttemptFacts, *, person: str, attempt_id: str, now: dt.datetime
 ) -> tuple[AttemptFacts, Verdict]:
     """Ask the store within the deadline, then let core judge."""
     if not isinstance(facts.called, PhoneNumber) or facts.campaign is None or engine.is_emergency(facts):
@@ -152,7 +162,7 @@ async def _decide(
         facts,
         now,
         limits=hearing.limits,
-        person=gate.tag(facts.called.e164),
+        person=person,
         reserve=preview.decision is Decision.ALLOW,
         attempt_id=attempt_id,
         token_lifetime_s=gate.token_lifetime_s,
@@ -162,15 +172,15 @@ async def _decide(
             records = await gate.store.look_up(query)
     except StoreCorruptError as exc:
         gate.observer.fault("store", exc)
-        facts = without_records(facts, str(exc))
+        facts = facts.with_records(None, fault=str(exc))
         finding = Finding(Reason.INTERNAL_ERROR, Decision.DEFER, "a record of this number cannot be read")
         return facts, engine.with_finding(preview, finding)
     except (StoreError, TimeoutError) as exc:
-        facts = without_records(facts, str(exc) or "the store did not answer in time")
+        facts = facts.with_records(None, fault=str(exc) or "the store did not answer in time")
         if query.reserve:  # it may have been counted all the same: try to undo, a count too many is safe
             release_later(gate, facts, attempt_id)
         return facts, hearing.decide(facts)
-    facts = replace(facts, records=records)
+    facts = facts.with_records(records)
     return facts, hearing.decide(facts)
 
 
@@ -204,7 +214,7 @@ def look_up_query(
         reserve=reserve,
         attempt_id=attempt_id,
         token=attempt_id,
-        shown=_shown_e164(facts),
+        shown=shown_e164(facts),
         token_lifetime_s=token_lifetime_s,
         now=now,
     )
@@ -218,7 +228,7 @@ def warm_up(site: Site, now: dt.datetime) -> None:
     for country, campaign in itertools.product(site.rulebooks, site.campaigns):
         number = example_number(country)
         request = AgiRequest("attempt", (number, campaign))
-        facts = replace(first_facts(site, request, now), records=PersonRecords())
+        facts = first_facts(site, request, now).with_records(PersonRecords())
         verdict = engine.decide(facts, now)
         attempt_event(facts, verdict, attempt_id="", person="warm-up", at=now)
 
@@ -243,10 +253,6 @@ def variables(made: Attempt) -> Mapping[str, str]:
         "RINGFENCE_CAUSE": str(verdict.cause),
     }
     return {**values, "RINGFENCE_DECISION": verdict.decision.name}
-
-
-def _shown_e164(facts: AttemptFacts) -> str:
-    return facts.shown.number.e164 if isinstance(facts.shown.number, PhoneNumber) else ""
 
 
 def _internal_error(kind: str) -> Verdict:
@@ -277,9 +283,9 @@ def _finish(gate: Gate, made: Attempt, *, duration_s: float) -> None:
     """
     called = made.facts.called
     number = called.e164 if isinstance(called, PhoneNumber) else ""
-    person = gate.tag(number) if number else ""
     try:
-        gate.ledger.submit(attempt_event(made.facts, made.verdict, attempt_id=made.id, person=person, at=made.at))
+        event = attempt_event(made.facts, made.verdict, attempt_id=made.id, person=made.person, at=made.at)
+        gate.ledger.submit(event)
     except Exception as exc:  # noqa: BLE001 - the boundary: the caller is answered, and nobody is dialled
         gate.observer.fault("evidence", exc)
     gate.observer.attempt(

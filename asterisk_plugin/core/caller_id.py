@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -211,13 +212,22 @@ def _wrong_call_back(asset: CallerIdAsset, law: Law, days: tuple[dt.date, ...]) 
 def _first_in_order(
     campaign: Campaign, *, called: PhoneNumber | UnusableNumber, site: Site, now: dt.datetime, country: str
 ) -> ShownNumber:
+    _, days = where_and_when(called, now)
+    kind = called.kind if isinstance(called, PhoneNumber) else called
+    return _first_of(campaign, kind, site, days, country)
+
+
+@functools.lru_cache(maxsize=1024)
+def _first_of(
+    campaign: Campaign, called: PhoneNumber | UnusableNumber, site: Site, days: tuple[dt.date, ...], country: str
+) -> ShownNumber:
+    """The same for every number of a kind, and all day long."""
     candidates = [
         ShownNumber(Presentation.SHOWN, asset.number.e164, asset.number, asset, country)
         for asset in campaign.caller_ids
     ]
     if not candidates:
         return ShownNumber(Presentation.UNAVAILABLE, trunk_country=country)
-    _, days = where_and_when(called, now)
     law = find_law(called, campaign=campaign, site=site, days=days)
     for shown in candidates:
         if not any(wrong_with(shown, campaign=campaign, called=called, site=site, law=law, days=days)):

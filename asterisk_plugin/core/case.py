@@ -20,7 +20,7 @@ HOUSE = Source("rule of this gate")
 """Source of what no law asks for, or no law of this country."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # compared by identity: it is a key of a cache
 class Case:
     """One attempt as the rules see it.
 

@@ -9,11 +9,13 @@ Rule 3: an emergency call always passes.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from asterisk_plugin.core.case import HOUSE, Case, case_of
+from asterisk_plugin.core.beforehand import look_beforehand
+from asterisk_plugin.core.case import HOUSE
+from asterisk_plugin.core.facts import shown_e164
 from asterisk_plugin.core.number import LineType, PhoneNumber, parse_number
 from asterisk_plugin.core.parameters import LimitValue
 from asterisk_plugin.core.rules import (
@@ -29,7 +31,7 @@ from asterisk_plugin.core.rules import (
 from asterisk_plugin.core.rules import (
     limits as attempt_limit,
 )
-from asterisk_plugin.core.rules.rule import Rule
+from asterisk_plugin.core.rules.rule import Found, Rule
 from asterisk_plugin.core.verdict import EMERGENCY, Decision, Finding, Obligations, Reason, Verdict
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from asterisk_plugin.core.site import Campaign, Site
 
 RULES: tuple[Rule, ...] = (
-    Rule("number", number.check),
+    Rule("number", number.check, of_number=True),
     Rule("campaign", campaign.check),
     Rule("coverage", coverage.check),
     Rule("objection", objection.check, needs=frozenset({"objections"})),
@@ -91,19 +93,23 @@ class Hearing:
     """
 
     def __init__(self, facts: AttemptFacts, now: dt.datetime, *, rules: Iterable[Rule] = RULES) -> None:
-        self._facts = facts if facts.records is None else replace(facts, records=None)
+        self._facts, self._now = facts, now
         self._emergency = is_emergency(facts)
         if self._emergency:
             return
-        self._case = case_of(self._facts, now)
         self._rules = tuple(rules)
-        self._obligations = _obligations(self._case)
-        self._without_records = tuple(_run(rule, self._case) for rule in self._rules)
+        self._known = look_beforehand(facts, now, self._rules)
+        case = self._known.case(facts, now)
+        self._without_records = [
+            rule.run(case) if rule.of_number else found
+            for rule, found in zip(self._rules, self._known.found, strict=True)
+        ]
 
     @property
     def limits(self) -> tuple[AttemptLimit, ...]:
         """Every limit that the attempts to this number must be counted against."""
-        return tuple(limit for _, limit in attempt_limit.attempt_limits(self._case))
+        case = self._known.case(self._facts, self._now)
+        return tuple(limit for _, limit in attempt_limit.attempt_limits(case))
 
     def preview(self) -> Verdict:
         """Judge without records, in the attempt's favour where records could help.
@@ -123,27 +129,30 @@ class Hearing:
         """
         if self._emergency:
             return emergency_verdict(facts)
-        case = replace(self._case, facts=facts)
-        missing = _run(_RECORDS, case)
-        found = (
-            _run(rule, case) if rule.needs and facts.records is not None else earlier
-            for rule, earlier in zip(self._rules, self._without_records, strict=True)
-        )
+        case = self._known.case(facts, self._now)
+        missing = _RECORDS.run(case)
+        found = [missing]
+        for rule, earlier in zip(self._rules, self._without_records, strict=True):
+            found.append(rule.run(case) if rule.needs and facts.records is not None else earlier)
         unchecked = {need for rule in self._rules for need in rule.needs} if missing.findings else ()
-        return self._verdict((missing, *found), unchecked=tuple(sorted(unchecked)))
+        return self._verdict(found, unchecked=tuple(sorted(unchecked)))
 
-    def _verdict(self, found: Iterable[_Found], *, unchecked: tuple[str, ...]) -> Verdict:
-        found = tuple(found)
-        findings = tuple(finding for each in found for finding in each.findings)
+    def _verdict(self, found: Iterable[Found], *, unchecked: tuple[str, ...]) -> Verdict:
+        findings: list[Finding] = []
+        faults: list[str] = []
+        for each in found:
+            findings += each.findings
+            if each.fault:
+                faults.append(each.fault)
         decision, reason, not_before = _join(findings)
-        rulebook = self._case.law.rulebook
+        rulebook = self._known.law.rulebook
         return Verdict(
             decision,
             reason=reason,
-            findings=findings,
-            obligations=self._obligations,
+            findings=tuple(findings),
+            obligations=self._known.obligations,
             unchecked=unchecked,
-            faults=tuple(each.fault for each in found if each.fault),
+            faults=tuple(faults),
             not_before=not_before,
             rulebook_version=rulebook.version if rulebook else "",
             cause=_cause(decision, reason),
@@ -227,32 +236,12 @@ def emergency_verdict(facts: AttemptFacts) -> Verdict:
     return Verdict(
         Decision.ALLOW,
         findings=(finding,),
-        obligations=Obligations(show_number=_shown_e164(facts)),
+        obligations=Obligations(show_number=shown_e164(facts)),
     )
 
 
-class _Found(NamedTuple):
-    """What one rule found, and the error it failed with."""
-
-    findings: tuple[Finding, ...] = ()
-    fault: str = ""
-
-
-def _run(rule: Rule, case: Case) -> _Found:
-    check = rule.check if case.facts.records is not None or not rule.needs else rule.preview
-    if check is None:
-        return _Found()
-    try:
-        return _Found(tuple(check(case)))
-    except Exception as exc:  # noqa: BLE001 - the boundary: a rule that fails must not let the call through
-        sentence = f"the rule {rule.id} failed; the log has the details"
-        finding = Finding(Reason.INTERNAL_ERROR, Decision.DEFER, sentence)
-        return _Found((finding,), f"{rule.id}: {type(exc).__name__}: {exc}")
-
-
-def _join(findings: Iterable[Finding]) -> tuple[Decision, str, dt.datetime | None]:
+def _join(findings: Sequence[Finding]) -> tuple[Decision, str, dt.datetime | None]:
     """The worst decision, the reason that decides, and the latest moment a DEFER waits for."""
-    findings = tuple(findings)
     worst = max((finding.decision for finding in findings), default=Decision.ALLOW)
     if worst is Decision.ALLOW:
         return worst, "", None
@@ -275,19 +264,3 @@ def _cause(decision: Decision, reason: str) -> int:
     if reason == Reason.NUMBER_INVALID:
         return CAUSE_INVALID_FORMAT
     return CAUSE_REJECTED if decision is Decision.DENY else CAUSE_TRY_LATER
-
-
-def _obligations(case: Case) -> Obligations:
-    """Ring time: the strictest of what binds, and of the campaign's wish within that."""
-    house = Obligations()
-    times = [entry.value for entry in case.law.ring_time]
-    low = max((time.min_s for time in times if time.min_s is not None), default=house.ring_min_s)
-    high = min((time.max_s for time in times if time.max_s is not None), default=house.ring_max_s)
-    high = max(low, high)
-    wanted = case.facts.campaign.ring_s if case.facts.campaign else 0
-    ring_s = min(max(wanted, low), high) if wanted else high
-    return Obligations(show_number=_shown_e164(case.facts), ring_min_s=low, ring_max_s=ring_s)
-
-
-def _shown_e164(facts: AttemptFacts) -> str:
-    return facts.shown.number.e164 if isinstance(facts.shown.number, PhoneNumber) else ""

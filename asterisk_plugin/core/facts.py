@@ -190,3 +190,28 @@ class AttemptFacts:
     agent_id: str = ""
     records: PersonRecords | None = None
     records_fault: str = ""
+
+    def with_records(self, records: PersonRecords | None, *, fault: str = "") -> AttemptFacts:
+        """The same with what the store said.
+
+        Args:
+            records: None when it could not say anything.
+            fault: Then, why: a sentence.
+        """
+        # By hand, because `dataclasses.replace` costs as much as a rule.
+        return AttemptFacts(
+            dialled=self.dialled,
+            called=self.called,
+            campaign_id=self.campaign_id,
+            campaign=self.campaign,
+            shown=self.shown,
+            site=self.site,
+            agent_id=self.agent_id,
+            records=records,
+            records_fault=fault,
+        )
+
+
+def shown_e164(facts: AttemptFacts) -> str:
+    """The number that the called person would see, E.164; empty when there is none that can be read."""
+    return facts.shown.number.e164 if isinstance(facts.shown.number, PhoneNumber) else ""

@@ -73,6 +73,11 @@ class PhoneNumber:
     line_type: LineType
     time_zones: tuple[str, ...] = ()
 
+    @property
+    def kind(self) -> PhoneNumber:
+        """Every number of this country, line type and zones: the same without its digits."""
+        return _kind(self.country, self.line_type, self.time_zones)
+
 
 @dataclass(frozen=True, slots=True)
 class UnusableNumber:
@@ -85,6 +90,11 @@ class UnusableNumber:
 
     text: str
     why: str
+
+
+@functools.lru_cache(maxsize=4096)
+def _kind(country: str, line_type: LineType, time_zones: tuple[str, ...]) -> PhoneNumber:
+    return PhoneNumber("", country, line_type, time_zones)
 
 
 @functools.lru_cache(maxsize=65536)

@@ -55,6 +55,9 @@ class Applies:
         )
 
 
+_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A length of time by the calendar, as laws state it."""
@@ -70,10 +73,9 @@ class Span:
         """`day` moved by this span, forwards for 1 and backwards for -1; short months end earlier."""
         months = day.year * MONTHS_A_YEAR + day.month - 1 + sign * self.months
         year, month = divmod(months, MONTHS_A_YEAR)
-        first = dt.date(year, month + 1, 1)
-        following = (first + dt.timedelta(days=31)).replace(day=1)
-        last_of_month = (following - dt.timedelta(days=1)).day
-        return first.replace(day=min(day.day, last_of_month)) + sign * dt.timedelta(days=self.days)
+        last_of_month = _DAYS[month] + (month == 1 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0))
+        shifted = dt.date(year, month + 1, min(day.day, last_of_month))
+        return shifted + sign * dt.timedelta(days=self.days) if self.days else shifted
 
     def __str__(self) -> str:
         if self.months:

@@ -224,6 +224,8 @@ def _windows(fields: Fields, name: str) -> tuple[Window, ...]:
             fields.note(f"{name}[{place}]", pair, "must be two local times, `[09:00:00, 20:00:00]`")
             continue
         start, end = pair
+        if start.microsecond or end.microsecond:
+            fields.note(f"{name}[{place}]", f"{start}-{end}", "must be in whole seconds")
         if start >= (end if end != dt.time.min else _LAST_MOMENT):
             fields.note(f"{name}[{place}]", f"{start}-{end}", "must end after it starts")
         elif windows and start < (windows[-1][1] if windows[-1][1] != dt.time.min else _LAST_MOMENT):
@@ -240,6 +242,8 @@ def _special(fields: Fields) -> tuple[SpecialDay, ...]:
         if until is not None and not isinstance(until, dt.time):
             own.note("until", until, "must be a local time, `18:30:00`, or not be given when the day is closed")
             until = None
+        if until is not None and until.microsecond:
+            own.note("until", until, "must be in whole seconds")
         month, day = own.whole("month", low=1, high=12), own.whole("day", low=1, high=31)
         if day > _longest(month):
             own.note("day", day, f"must be a day that month {month} has")

@@ -197,6 +197,10 @@ class Campaign:
     ends_on: dt.date | None = None
     objection_line: LineMode = LineMode.ALWAYS
 
+    def __hash__(self) -> int:
+        """It is a key of caches, and its id tells it from nearly every other."""
+        return hash(self.id)
+
 
 @dataclass(frozen=True, slots=True)
 class ClosedDay:
@@ -213,7 +217,7 @@ class ClosedDay:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # compared by identity: it is a key of caches
 class Site:
     """One consistent set of everything the admin configured; swapped whole on reload.
 

@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
+import io
+import secrets
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
 from asterisk_plugin.errors import LedgerBrokenError
-from asterisk_plugin.ledger import tables
+from asterisk_plugin.ledger import statements
 from asterisk_plugin.ledger.chain import Row, head_mac, is_genuine_head, row_hash
-from asterisk_plugin.ledger.seal import new_person_key, seal
+from asterisk_plugin.ledger.seal import NONCE_BYTES, new_person_key, seal
+from asterisk_plugin.ledger.statements import add, as_list, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    import sqlalchemy as sa
 
     from asterisk_plugin.ledger.rows import Draft
     from asterisk_plugin.ledger.spool import Prepared
 
-# Below SQLite's 32,766 and PostgreSQL's 65,535 bound values of one statement.
-_IN_ONE_QUESTION = 1000
-
-_HEAD = sa.select(tables.head.c.seq, tables.head.c.hash, tables.head.c.mac).with_for_update()
-_SET_HEAD = sa.update(tables.head).where(tables.head.c.one == 1)
-_ADD_ROWS = sa.insert(tables.events)
-_ADD_KEYS = sa.insert(tables.person_keys)
-_DROP_NOBODYS_KEY = sa.delete(tables.person_keys).where(tables.person_keys.c.person == "")
-_SEQS = sa.select(tables.events.c.id, tables.events.c.seq).where(
-    tables.events.c.id.in_(sa.bindparam("ids", expanding=True))
-)
-_SINCE = sa.select(tables.events.c.id).where(tables.events.c.seq > sa.bindparam("seen"))
-_KEYS = sa.select(tables.person_keys.c.person, tables.person_keys.c.key).where(
-    tables.person_keys.c.person.in_(sa.bindparam("persons", expanding=True))
-)
+Values = tuple[object, ...]
+"""One row as `statements.ADD_ROWS` wants it."""
 
 
 def append_drafts(connection: sa.Connection, drafts: Iterable[Draft], *, mac_key: bytes) -> dict[str, int]:
@@ -60,14 +50,13 @@ def append_drafts(connection: sa.Connection, drafts: Iterable[Draft], *, mac_key
     fresh = [draft for draft in unique.values() if draft.id not in seqs]
     seq, newest, rows = _chain(fresh, _person_keys(connection, fresh), seq=head_seq, previous=head_hash)
     if rows:
-        connection.execute(_ADD_ROWS, rows)
+        add(connection, statements.ADD_ROWS, rows)
         seqs.update((draft.id, head_seq + place) for place, draft in enumerate(fresh, start=1))
     else:
         # An update that changes nothing would not do: SQLite notices, and writes nothing.
-        connection.execute(_ADD_KEYS, {"person": "", "key": b""})
-        connection.execute(_DROP_NOBODYS_KEY)
-    mac = head_mac(mac_key, seq=seq, row_hash=newest)
-    connection.execute(_SET_HEAD, {"seq": seq, "hash": newest, "mac": mac})
+        run(connection, statements.ADD_KEYS, "", b"")
+        run(connection, statements.DROP_NOBODYS_KEY)
+    run(connection, statements.SET_HEAD, seq, newest, head_mac(mac_key, seq=seq, row_hash=newest))
     return seqs
 
 
@@ -97,11 +86,11 @@ def append_prepared(
     """
     first, newest = _lock_head(connection, mac_key)
     seq = first
-    meanwhile = {row.id for row in connection.execute(_SINCE, {"seen": seen})}
+    meanwhile = {event_id for (event_id,) in run(connection, statements.SINCE, seen)}
     for portion in portions:
         fresh = [prepared for prepared in portion if prepared.draft.id not in meanwhile]
         keys = _keys_in_force(connection, fresh)
-        rows: list[dict[str, object]] = []
+        rows: list[Values] = []
         for prepared in fresh:
             seq += 1
             sealed, draft = prepared.sealed, prepared.draft
@@ -110,67 +99,56 @@ def append_prepared(
             values, newest = _row(draft, sealed, seq=seq, previous=newest)
             rows.append(values)
         if rows:
-            connection.execute(_ADD_ROWS, rows)
+            add(connection, statements.ADD_ROWS, rows)
         if progress is not None:
             progress(seq - first)
-    connection.execute(_SET_HEAD, {"seq": seq, "hash": newest, "mac": head_mac(mac_key, seq=seq, row_hash=newest)})
+    run(connection, statements.SET_HEAD, seq, newest, head_mac(mac_key, seq=seq, row_hash=newest))
     return seq - first
 
 
 def look_up_seqs(connection: sa.Connection, ids: Sequence[str]) -> dict[str, int]:
     """Which of these event ids are in the ledger, and where."""
-    found: dict[str, int] = {}
-    for some in _portions(ids):
-        found.update((row.id, row.seq) for row in connection.execute(_SEQS, {"ids": some}))
-    return found
+    return dict(run(connection, statements.SEQS, as_list(connection, ids))) if ids else {}
 
 
 def look_up_keys(connection: sa.Connection, persons: Sequence[str]) -> dict[str, bytes]:
     """The keys of those of these persons who have one."""
-    keys: dict[str, bytes] = {}
-    for some in _portions(persons):
-        keys.update((row.person, row.key) for row in connection.execute(_KEYS, {"persons": some}))
-    return keys
+    return dict(run(connection, statements.KEYS, as_list(connection, persons))) if persons else {}
 
 
 def _chain(
     drafts: Sequence[Draft], keys: Mapping[str, bytes], *, seq: int, previous: str
-) -> tuple[int, str, list[dict[str, object]]]:
+) -> tuple[int, str, list[Values]]:
     """Seal and chain drafts; returns the new head's seq and hash, and the rows as the table wants them."""
-    rows: list[dict[str, object]] = []
+    rows: list[Values] = []
+    nonces = io.BytesIO(secrets.token_bytes(NONCE_BYTES * len(drafts)))  # one question to the kernel
     for draft in drafts:
         seq += 1
-        sealed = None if draft.sealed is None else seal(keys[draft.person], draft.sealed, event_id=draft.id)
+        sealed = None
+        if draft.sealed is not None:
+            nonce = nonces.read(NONCE_BYTES)
+            sealed = seal(keys[draft.person], draft.sealed, event_id=draft.id, nonce=nonce)
         values, previous = _row(draft, sealed, seq=seq, previous=previous)
         rows.append(values)
     return seq, previous, rows
 
 
-def _row(draft: Draft, sealed: bytes | None, *, seq: int, previous: str) -> tuple[dict[str, object], str]:
+def _row(draft: Draft, sealed: bytes | None, *, seq: int, previous: str) -> tuple[Values, str]:
     """A chained row as the table wants it, and its hash."""
     row = Row(seq, draft.id, draft.kind, draft.at, draft.person, draft.body, sealed)
     newest = row_hash(previous, row)
-    values: dict[str, object] = {
-        "seq": seq,
-        "id": row.id,
-        "kind": row.kind,
-        "at": row.at,
-        "person": row.person,
-        "body": row.body,
-        "sealed": sealed,
-        "hash": newest,
-    }
-    return values, newest
+    return (seq, row.id, row.kind, row.at, row.person, row.body, sealed, newest), newest
 
 
 def _lock_head(connection: sa.Connection, mac_key: bytes) -> tuple[int, str]:
     """Seq and hash of the newest row. INVARIANT: the head row is locked before anything else is read."""
-    head = connection.execute(_HEAD).one_or_none()
-    if head is None:
+    found = run(connection, statements.HEAD)
+    if not found:
         raise LedgerBrokenError(0, "head removed")
-    if not is_genuine_head(mac_key, seq=head.seq, row_hash=head.hash, mac=head.mac):
-        raise LedgerBrokenError(head.seq, "head forged, or another secret")
-    return head.seq, head.hash
+    seq, newest, mac = found[0]
+    if not is_genuine_head(mac_key, seq=seq, row_hash=newest, mac=mac):
+        raise LedgerBrokenError(seq, "head forged, or another secret")
+    return seq, newest
 
 
 def _person_keys(connection: sa.Connection, drafts: Iterable[Draft]) -> dict[str, bytes]:
@@ -182,7 +160,7 @@ def _person_keys(connection: sa.Connection, drafts: Iterable[Draft]) -> dict[str
     keys = look_up_keys(connection, persons)
     made = {person: new_person_key() for person in persons if person not in keys}
     if made:
-        connection.execute(_ADD_KEYS, [{"person": person, "key": key} for person, key in made.items()])
+        add(connection, statements.ADD_KEYS, tuple(made.items()))
     return keys | made
 
 
@@ -197,10 +175,5 @@ def _keys_in_force(connection: sa.Connection, fresh: Sequence[Prepared]) -> dict
             ours = prepared.key if prepared.key_is_new else None
             made[person] = ours or new_person_key()
     if made:
-        connection.execute(_ADD_KEYS, [{"person": person, "key": key} for person, key in made.items()])
+        add(connection, statements.ADD_KEYS, tuple(made.items()))
     return keys | made
-
-
-def _portions(values: Sequence[str]) -> Iterator[list[str]]:
-    for start in range(0, len(values), _IN_ONE_QUESTION):
-        yield list(values[start : start + _IN_ONE_QUESTION])

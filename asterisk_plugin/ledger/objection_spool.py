@@ -45,6 +45,9 @@ RESERVE_BYTES = 16 * 1024
 STALE_S = 3600.0
 """A file in `tmp` that is older than this belongs to no living process."""
 
+SETTLED_S = 0.1
+"""A folder whose last change was seen so long ago shows the next one by its time: kernels count by some ms."""
+
 _LABEL = b"ringfence objection spool 1"
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
@@ -60,7 +63,11 @@ class ObjectionSpool:
     def __init__(self, directory: Path, *, secret: bytes) -> None:
         self._directory = directory
         self._new, self._tmp, self._reserve = (directory / name for name in ("new", "tmp", "reserve"))
+        self._new_text = str(self._new)  # a path is turned into text anew each time
         self._key = hmac.digest(secret, _LABEL, "sha256")
+        self._changed: tuple[int, int] | None = None  # what told the folder's last change, when it was last looked at
+        self._changed_at = 0.0
+        self._is_empty = False
 
     def waiting(self) -> bool:
         """Whether there is an objection in it; some microseconds, for every decision asks.
@@ -68,11 +75,21 @@ class ObjectionSpool:
         A folder that is there and cannot be read may hold one.
         """
         try:
-            return bool(os.listdir(self._new))
+            stat = os.stat(self._new_text)
+            changed = stat.st_ino, stat.st_ctime_ns
+            if changed == self._changed and self._is_empty:
+                return False
+            waits = bool(os.listdir(self._new))
         except FileNotFoundError:
             return False
         except OSError:
             return True
+        now = time.monotonic()
+        if changed != self._changed:
+            self._changed, self._changed_at = changed, now
+        # A change may be followed by another that bears the same time.
+        self._is_empty = not waits and now - self._changed_at > SETTLED_S
+        return waits
 
     def add(self, event: Event) -> None:
         """Return when the objection is on disk.

@@ -13,7 +13,7 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-_NONCE_BYTES = 12
+NONCE_BYTES = 12
 
 
 def new_person_key() -> bytes:
@@ -21,15 +21,16 @@ def new_person_key() -> bytes:
     return secrets.token_bytes(32)
 
 
-def seal(key: bytes, text: bytes, *, event_id: str) -> bytes:
+def seal(key: bytes, text: bytes, *, event_id: str, nonce: bytes = b"") -> bytes:
     """Encrypt personal data.
 
     Args:
         key: The person's 32 bytes.
         text: Canonical JSON.
         event_id: The event it belongs to.
+        nonce: 12 random bytes that are used for nothing else; made here when left out.
     """
-    nonce = secrets.token_bytes(_NONCE_BYTES)
+    nonce = nonce or secrets.token_bytes(NONCE_BYTES)
     return nonce + AESGCM(key).encrypt(nonce, text, event_id.encode())
 
 
@@ -48,7 +49,7 @@ def unseal(key: bytes | None, sealed: bytes | None, *, event_id: str) -> dict[st
     if key is None or sealed is None:
         return None
     try:
-        text = AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], event_id.encode())
+        text = AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], event_id.encode())
     except (InvalidTag, ValueError):
         return None
     values: dict[str, Any] = json.loads(text)

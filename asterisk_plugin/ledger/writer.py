@@ -1,7 +1,8 @@
 """The writer thread: everything that waits goes to disk in one commit.
 
-While one commit waits for the disk, the next group collects. An event waits at most 20 ms for others, and not at
-all once somebody waits for it. A group that fails is kept and tried again until it is written or withdrawn.
+While one commit waits for the disk, the next group collects. An event waits 2 ms for others, 20 ms while several
+come at a time, and not at all once somebody waits for it. A group that fails is kept and tried again until it is
+written or withdrawn.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 
     from asterisk_plugin.ledger.database import Database
 
-# An event that nobody waits for yet lets others join its commit, and its decision be answered, for so long.
-_LINGER_S = 0.02
+# An event that nobody waits for yet lets its decision be answered for so long; and others join its commit, while the
+# commit before showed that they come. Shorter when they are rare: another process may wait for it without our knowing.
+_LINGER_S = 0.002
+_BUSY_LINGER_S = 0.02
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 1.0
@@ -75,6 +78,7 @@ class Writer:
         self._written: dict[str, None] = {}
         self._count = 0
         self._urgent = False
+        self._busy = False
         self._taken_at = 0.0
         self._committing = False
         self._stopping = False
@@ -228,8 +232,10 @@ class Writer:
             if self._stopping and not self._queue:
                 return None
             if not (self._urgent or self._stopping or self._retries):
-                self._changed.wait_for(lambda: self._urgent or self._stopping, _LINGER_S)
+                linger_s = _BUSY_LINGER_S if self._busy else _LINGER_S
+                self._changed.wait_for(lambda: self._urgent or self._stopping, linger_s)
             self._urgent = False
+            self._busy = self._count > 1
             events = 0
             while self._queue and (not events or events + len(self._queue[0].drafts) <= _LARGEST_COMMIT):
                 group = self._queue.popleft()

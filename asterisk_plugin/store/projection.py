@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import math
 import secrets
 import time
@@ -248,23 +249,26 @@ class Projection:
         await _all_of(do(bucket) for bucket in keys.BUCKETS)
 
     async def _write(self, writes: Iterable[Write]) -> None:
-        by_bucket: dict[str, list[Write]] = {}
+        together: dict[str, list[Write]] = {}
         for write in writes:
-            by_bucket.setdefault(keys.bucket_of(write.person), []).append(write)
+            # Only what lies in one slot of a Cluster may be written in one call.
+            slot = keys.bucket_of(write.person) if self._client.is_cluster else ""
+            together.setdefault(slot, []).append(write)
         await _all_of(
             self._write_some(several[at : at + WRITES_PER_CALL])
-            for several in by_bucket.values()
+            for several in together.values()
             for at in range(0, len(several), WRITES_PER_CALL)
         )
 
     async def _write_some(self, writes: Sequence[Write]) -> None:
-        args: list[str | int] = [self._generation]
+        buckets = sorted({keys.bucket_of(write.person) for write in writes})
+        args: list[str | int] = [self._generation, len(buckets)]
         for write in writes:
             if write.is_attempt:
                 args += ("z", write.name, write.number, write.number + self._longest_keep_ms)
             else:
                 args += ("h", write.name, write.number, write.value)
-        markers = _markers_of(keys.bucket_of(writes[0].person))
+        markers = itertools.chain.from_iterable(map(_markers_of, buckets))
         await self._client.run(scripts.PROJECT, [*markers, *(write.key for write in writes)], args)
 
     async def _remove(self, names: Iterable[str]) -> None:

@@ -24,6 +24,8 @@ from asterisk_plugin.store.records import (
 )
 from asterisk_plugin.store.watch import ServerWatch
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Awaitable, Callable, Sequence
@@ -219,7 +221,7 @@ class RedisStore:
             int(query.reserve),
             now_ms,
             attempt_member(query.principal, query.campaign, query.attempt_id),
-            json.dumps(issued, separators=(",", ":")),
+            _encode(issued),
             lifetime_ms,
             kept_ms,
         ]

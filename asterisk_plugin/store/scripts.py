@@ -42,7 +42,7 @@ REDEEM = _script("redeem", after=("ready", "standing"))
 RELEASE = _script("release", guarded=False)
 # And so is an objection.
 OBJECT = _script("object", after=("announce", "ready"), guarded=False)
-PROJECT = _script("project", after=("ours",))
+PROJECT = _script("project")
 REMOVE = _script("remove", after=("ours",))
 MARK = _script("mark", after=("ours",))
 TAKE_OUT = _script("take_out")

@@ -115,6 +115,13 @@ def test_the_good_file_of_these_tests_loads():
         ("max_s = 40", "max_s = true", "value.max_s", "must be a whole number from 1 to 300"),
         ("[[09:00:00, 20:00:00]]", "[[20:00:00, 09:00:00]]", "mon_fri[0]", "must end after it starts"),
         ("[[09:00:00, 20:00:00]]", '[["nine", "ten"]]', "mon_fri[0]", "must be two local times"),
+        ("[[09:00:00, 20:00:00]]", "[[09:00:00, 20:00:00.5]]", "mon_fri[0]", "must be in whole seconds"),
+        (
+            "mon_fri = [[09:00:00, 20:00:00]]",
+            'special = [{ month = 2, day = 3, until = 18:30:00.5, why = "w" }]',
+            "special[0].until",
+            "must be in whole seconds",
+        ),
         ("20:00:00]]", "20:00:00], [19:00:00, 21:00:00]]", "mon_fri[1]", "must not start before"),
         (
             "mon_fri = [[09:00:00, 20:00:00]]",

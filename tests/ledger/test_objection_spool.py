@@ -13,7 +13,8 @@ import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
@@ -22,7 +23,7 @@ from ledger_lab import SECRET, ask, fill, make_objection, mounted
 from asterisk_plugin.callflow.objection_replay import Replay
 from asterisk_plugin.errors import LedgerUnavailableError
 from asterisk_plugin.ledger import open_ledger, verify
-from asterisk_plugin.ledger.objection_spool import RESERVES, ObjectionSpool
+from asterisk_plugin.ledger.objection_spool import RESERVES, SETTLED_S, ObjectionSpool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +76,43 @@ async def replay_into(spool: ObjectionSpool, url: str) -> None:
     await ledger.start()
     assert await Replay(spool, ledger=ledger, store=NoStore()).once()
     await ledger.close()
+
+
+def test_what_comes_into_an_empty_folder_is_seen_at_the_next_look(
+    spool: ObjectionSpool, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also in the same tick of the kernel's clock as the change before, and when nothing had been there for long."""
+    spool.prepare()
+    exact = os.stat
+
+    def coarse(path: Any, **options: Any) -> Any:
+        found = exact(path, **options)
+        if path != str(folder / "new"):
+            return found
+        return SimpleNamespace(st_ino=found.st_ino, st_ctime_ns=found.st_ctime_ns // 10_000_000)
+
+    monkeypatch.setattr(os, "stat", coarse)  # 10 ms, as on most kernels; the newest are finer
+    for number in range(500):
+        file = folder / "new" / f"{number:032x}"
+        assert not spool.waiting()
+        file.touch()
+        assert spool.waiting()
+        file.unlink()
+        assert not spool.waiting()
+    time.sleep(SETTLED_S * 1.1)
+    assert not spool.waiting()
+    ObjectionSpool(folder, secret=SECRET).add(make_objection())
+    assert spool.waiting()
+
+
+def test_an_empty_folder_is_not_read_again_and_again(spool: ObjectionSpool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every decision asks, twice."""
+    spool.prepare()
+    assert not spool.waiting()
+    time.sleep(SETTLED_S * 1.1)
+    assert not spool.waiting()
+    monkeypatch.setattr(os, "listdir", None)
+    assert not spool.waiting()
 
 
 def test_an_objection_is_read_back_as_it_was_written(spool: ObjectionSpool) -> None:

@@ -296,3 +296,17 @@ async def test_many_rows_arrive_complete(store, ledger, projector, url):
     assert await _scopes(store, people[-1]) == {"*"}
     await projector.rebuild()
     assert await ask(url, "DBSIZE") == len(people) + len(keys.BUCKETS) + 1
+
+
+async def test_a_call_over_many_buckets_writes_nothing_when_one_is_not_ours(ledger, projector, projection, url):
+    """The bucket written last is the one that another process has begun to fill."""
+    people = [f"{number:02x}" + PERSON[2:] for number in range(40)]
+    await projector.catch_up()
+    rows = await ledger.append([objection("*", person=person) for person in people])
+    assert rows == len(people)
+    last = keys.bucket_of(people[-1])
+    await ask(url, "DEL", keys.ready(last))
+    await ask(url, "SET", keys.building(last), "another")
+    with pytest.raises(StoreNotReadyError):
+        await projection.apply(ledger.rows)
+    assert await ask(url, "EXISTS", *(keys.objections(person) for person in people)) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import zoneinfo
 from collections.abc import Iterator, Sequence
 
@@ -41,6 +42,7 @@ def check(case: Case) -> Iterator[Finding]:
         yield from _without_consent(case, strictest)
 
 
+@functools.lru_cache(maxsize=1)  # two rules ask about the same attempt, one after the other
 def standing_consents(case: Case) -> tuple[Consent, ...]:
     """Every consent that covers this call now: given, not withdrawn, not expired, within its slot."""
     return tuple(consent for consent in _covering(case) if _holds(consent, case))
