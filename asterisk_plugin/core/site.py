@@ -220,6 +220,7 @@ class Queue:
         at_limit: What is done before that.
         call_back: The campaign that calls back whoever asks for it; None: no call-back is offered.
         objection_key: The objection line is offered too.
+        fixed_price: A call to its numbers costs the same however long it lasts.
     """
 
     id: str
@@ -232,6 +233,7 @@ class Queue:
     at_limit: AtLimit = AtLimit.ANSWER
     call_back: Campaign | None = None
     objection_key: bool = True
+    fixed_price: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,74 @@
+"""What a `[[queue]]` says wrongly about the rest of campaigns.toml, and about the law."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from asterisk_plugin.core.number import LineType, PhoneNumber, parse_number
+from asterisk_plugin.core.site import AtLimit
+from asterisk_plugin.settings.explain import did_you_mean, shown
+from asterisk_plugin.settings.files import dotted
+from asterisk_plugin.settings.raw import duplicates, entries, text_of, texts_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from asterisk_plugin.errors import ConfigProblem
+    from asterisk_plugin.settings.files import ConfigFile
+
+Path = tuple[str | int, ...]
+
+
+def queue_problems(file: ConfigFile, home_country: str) -> Iterator[ConfigProblem]:
+    """Find what the queues say wrongly about everything else.
+
+    Args:
+        file: What was read of campaigns.toml.
+        home_country: Country in which numbers in national form are read.
+    """
+    principals = [name for _, entry in entries(file, "principal") if (name := text_of(entry, "id"))]
+    campaigns = {
+        name: text_of(entry, "principal") for _, entry in entries(file, "campaign") if (name := text_of(entry, "id"))
+    }
+    yield from duplicates(file, "queue", "id", str.casefold)  # Asterisk does not tell `Sales` from `sales`
+    taken: dict[str, Path] = {}
+    for place, entry in entries(file, "queue"):
+        path = ("queue", place)
+        principal = text_of(entry, "principal")
+        if principal and principal not in principals:
+            yield file.problem((*path, "principal"), shown(principal), f"must be {did_you_mean(principal, principals)}")
+        yield from _number_problems(file, path, texts_of(entry, "numbers"), home_country=home_country, taken=taken)
+        yield from _call_back_problems(file, path, entry, campaigns)
+
+
+def _number_problems(
+    file: ConfigFile, path: Path, texts: list[str], *, home_country: str, taken: dict[str, Path]
+) -> Iterator[ConfigProblem]:
+    for index, text in enumerate(texts):
+        key = (*path, "numbers", index)
+        number = parse_number(text, home_country)
+        if not isinstance(number, PhoneNumber):
+            yield file.problem(key, shown(text), f"must be a number that can be dialled: {number.why}")
+        elif number.line_type is LineType.EMERGENCY:
+            yield file.problem(key, shown(text), "must be a number of yours, not an emergency number")
+        elif number.e164 in taken:
+            queue = dotted(taken[number.e164])
+            yield file.problem(key, shown(text), f"must be another number: this one leads to {queue} already")
+        else:
+            taken[number.e164] = path
+
+
+def _call_back_problems(
+    file: ConfigFile, path: Path, entry: dict[str, Any], campaigns: Mapping[str, str]
+) -> Iterator[ConfigProblem]:
+    principal, campaign = text_of(entry, "principal"), text_of(entry, "call_back_campaign")
+    own = [name for name, owner in campaigns.items() if owner == principal] or campaigns
+    if campaign and campaign not in campaigns:
+        allowed = f"must be {did_you_mean(campaign, own)}"
+        yield file.problem((*path, "call_back_campaign"), shown(campaign), allowed)
+    elif campaign and principal in campaigns.values() and campaigns[campaign] != principal:
+        allowed = f"must be a campaign of `{principal}`: {did_you_mean(campaign, own)}"
+        yield file.problem((*path, "call_back_campaign"), shown(campaign), allowed)
+    elif not entry.get("call_back_campaign") and entry.get("at_limit") == AtLimit.CALL_BACK:
+        allowed = f"must be `{AtLimit.ANSWER}`, unless call_back_campaign says which campaign calls back"
+        yield file.problem((*path, "at_limit"), shown(entry["at_limit"]), allowed)
