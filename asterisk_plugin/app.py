@@ -75,6 +75,7 @@ class Node:
         objections: Takes them.
         spool: Where they wait for ledger and store.
         replay: Brings them there; one process of a data directory runs it.
+        waits: What is known of callers who wait in queues.
     """
 
     ledger: SqlLedger
@@ -83,6 +84,7 @@ class Node:
     objections: Objections
     spool: ObjectionSpool
     replay: Replay
+    waits: Waits
 
     async def close(self) -> None:
         """Give back what is to be given back, write what waits, then let go of store and ledger."""
@@ -139,7 +141,8 @@ async def open_node(
     straight = ObjectionStore(store.client, identify=ledger.identity)
     objections = Objections(ledger=ledger, spool=spool, store=straight, secret=secret, on_fault=observer.fault)
     gate.hold = objections.hold
-    return Node(ledger, store, gate, objections, spool, Replay(spool, ledger=ledger, store=straight))
+    replay = Replay(spool, ledger=ledger, store=straight)
+    return Node(ledger, store, gate, objections, spool, replay, Waits(store.client))
 
 
 @contextlib.asynccontextmanager
@@ -222,7 +225,7 @@ async def start_agi(
     gc.freeze()
     gc.set_threshold(_GC_FIRST, 20, 50)
     warm_up(node.gate.site, node.gate.clock())
-    known = scripts(node.gate, node.objections, history=node.ledger, waits=Waits(node.store.client))
+    known = scripts(node.gate, node.objections, history=node.ledger, waits=node.waits)
     server = AgiServer(known, settings, on_event=on_event)
     await server.start(listener)
     return server
@@ -286,7 +289,7 @@ def watch_asterisk(
         spares=spares,
         on_event=on_event,
     )
-    queues = QueueWatch(settings.name, gate, Waits(node.store.client), observer)
+    queues = QueueWatch(settings.name, gate, node.waits, observer)
     client = AmiClient(
         settings,
         on_event=_each(watchdog.take, running.take, queues.take),

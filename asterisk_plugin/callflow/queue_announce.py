@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 KNOWN_WITHIN_S = 0.5
 """Longest wait for what is known of the caller: the words begin a moment later."""
 
-PLACE_WITHIN_S = 1.0
+PLACE_WITHIN_S = 2.0
 _STARTS_WITHIN_S = 8.0
 _PERSON_AVAILABLE = "${DIALPLAN_EXISTS(ringfence-person,s,1)}"
 

@@ -71,7 +71,7 @@ class WaitingCall:
         """Nobody waits there: the person is to be called back."""
         return CALL_BACK in self.channel
 
-    def minutes_to_say(self, found: WaitEstimate | None, now: dt.datetime) -> int | None:
+    def minutes_to_say(self, found: WaitEstimate | None) -> int | None:
         """Whole minutes to say: 0 for less than one, None for what is not known; remembers them."""
         self.said_minutes = None if found is None else (0 if found.wait_s < 60 else round(found.wait_s / 60))
         return self.said_minutes
@@ -88,6 +88,7 @@ def seconds_of(text: str) -> float | None:
 
 def _epoch_of(text: str) -> float:
     try:
-        return float(text)
+        epoch_s = float(text)
     except ValueError:
-        return math.inf  # behind all whose moment is known
+        epoch_s = math.inf
+    return epoch_s if math.isfinite(epoch_s) else math.inf  # behind all whose moment is known

@@ -23,8 +23,8 @@ def wait_id(secret: bytes, unique_id: str, channel: str) -> str:
 
     Args:
         secret: The site's secret.
-        unique_id: Asterisk's unique id of the waiting channel. Of several Asterisks each needs a `systemname` of its own
-            in asterisk.conf, which is part of it.
+        unique_id: Asterisk's unique id of the waiting channel. Of several Asterisks each needs a `systemname` of its
+            own in asterisk.conf, which is part of it.
         channel: That channel's name.
     """
     return id_of_content(secret, EventKind.QUEUE_JOINED, {"unique_id": unique_id, "channel": channel})

@@ -153,7 +153,7 @@ class QueueWatch:
         state = self._queues.get(call.queue, QueueState())
         position = state.position_of(call.unique_id) or self._place(call)
         found = estimate_wait(state, position, now)
-        minutes = call.minutes_to_say(found, now)
+        minutes = call.minutes_to_say(found)
         known = {
             "minutes": minutes,
             "estimate_s": None if found is None else found.wait_s,

@@ -39,7 +39,14 @@ class Subscribers:
         await self._put("keys", number, _written(keys))
 
     async def calls(
-        self, number: str, to: str, *, pres: str = "allowed", talk_s: float = 30, keys: Iterable[tuple[float, str]] = ()
+        self,
+        number: str,
+        to: str,
+        *,
+        pres: str = "allowed",
+        ring_s: float = 30,
+        talk_s: float = 30,
+        keys: Iterable[tuple[float, str]] = (),
     ) -> None:
         """Have a person call a number of the PBX.
 
@@ -47,11 +54,19 @@ class Subscribers:
             number: Who calls.
             to: Whom.
             pres: `allowed` or `prohib`: then the network passes the number on, marked as withheld.
+            ring_s: Seconds until the network gives up an unanswered call.
             talk_s: Seconds until the person ends the call.
             keys: See `Lab.subscriber`.
         """
         await self._put("keys", number, _written(keys))
-        variables = {"LAB_FROM": number, "LAB_TO": to, "LAB_PRES": pres, "NUMBER": number, "TALK_S": str(talk_s)}
+        variables = {
+            "LAB_FROM": number,
+            "LAB_TO": to,
+            "LAB_PRES": pres,
+            "LAB_RING_S": str(ring_s),
+            "NUMBER": number,
+            "TALK_S": str(talk_s),
+        }
         await self._carrier.ami(
             "Originate",
             {
@@ -59,6 +74,7 @@ class Subscribers:
                 "Context": "subscriber",
                 "Exten": "calls",
                 "Priority": "1",
+                "Timeout": str(round(ring_s * 1000) + 5000),
                 "Async": "true",
                 "Variable": [f"{key}={value}" for key, value in variables.items()],
             },
@@ -74,6 +90,15 @@ class Subscribers:
         for key in keys:
             await self._carrier.ami("PlayDTMF", {"Channel": channel, "Digit": key, "Duration": "120"})
             await asyncio.sleep(0.2)  # a person's fingers
+
+    async def press_unanswered(self, number: str, key: str) -> None:
+        """Press a key in a call that this person has made and nobody has answered.
+
+        Raises:
+            AssertionError: This person calls nobody.
+        """
+        (channel, *_) = await self._channels(number, "CALLER_NUMBER")
+        await self._carrier.ami("PlayDTMF", {"Channel": channel, "Digit": key, "Duration": "120"})
 
     async def hang_up(self, number: str) -> None:
         """Be the person who hangs up."""
@@ -130,11 +155,11 @@ class Subscribers:
         ]
         return put_together(sorted(mine, key=lambda packet: packet.at_s), call.call_id)
 
-    async def _channels(self, number: str) -> list[str]:
+    async def _channels(self, number: str, variable: str = "NUMBER") -> list[str]:
         found = []
         for channel in await self._carrier.channels():
             with contextlib.suppress(ManagerFailed):  # another call's, gone meanwhile
-                value = await self._carrier.ami("Getvar", {"Channel": channel, "Variable": "NUMBER"})
+                value = await self._carrier.ami("Getvar", {"Channel": channel, "Variable": variable})
                 if value.get("Value") == number:
                     found.append(channel)
         assert found, f"{number} is in no call"
