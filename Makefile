@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test live soak check serve bench prompts format clean
+.PHONY: help setup demo test live soak waiting check serve bench prompts format clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ live: $(STAMP) ## only the tests on the live lab
 
 soak: $(STAMP) ## 200 calls into the objection line while everything is killed, 300 times (some 20 minutes)
 	$(BIN)/python -m tests.lab.kill_campaign
+
+waiting: $(STAMP) ## 100 callers in a queue for minutes, agents coming and going, the service killed (some 6 minutes)
+	$(BIN)/python -m tests.lab.waiting_room
 
 check: $(STAMP) ## format, lint, types, dialplan, rulebooks
 	$(BIN)/ruff format --check .

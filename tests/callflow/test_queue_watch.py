@@ -61,7 +61,7 @@ class Seen:
         self.calls = []
 
     def __getattr__(self, name):
-        return lambda queue, *args, **more: self.calls.append((name, queue))
+        return lambda queue, *_, **__: self.calls.append((name, queue))
 
 
 class Scene:

@@ -1,4 +1,4 @@
-"""Waiting in a queue, on the live lab with the real service: what the caller's carrier saw and what the caller heard."""
+"""Waiting in a queue, live and with the real service: what the caller's carrier saw and what the caller heard."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Hall:
     async def calls(self, number, to=QUEUE, *, ring_s=600):
         await self.lab.people.calls(number, to, ring_s=ring_s, talk_s=600)
         async with asyncio.timeout(10):
-            while number not in await self.waiting(to):
+            while number not in await self.waiting(to):  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(0.05)
 
     async def waiting(self, to=QUEUE):
@@ -81,7 +81,7 @@ class Hall:
 
     async def until(self, is_so, timeout_s=20.0):
         async with asyncio.timeout(timeout_s):
-            while not await is_so():
+            while not await is_so():  # noqa: ASYNC110 - sound is no event
                 await asyncio.sleep(0.1)
 
     async def until_said(self, number, *names, timeout_s=20.0):
