@@ -13,6 +13,7 @@ from asterisk_plugin.callflow.queue_calls import seconds_of
 from asterisk_plugin.callflow.queue_evidence import joined_event, told_event, wait_id
 from asterisk_plugin.core.number import PhoneNumber, parse_received
 from asterisk_plugin.core.prompts import FOLDER
+from asterisk_plugin.core.queue_law import announce_every_s
 from asterisk_plugin.core.site import AtLimit
 from asterisk_plugin.core.waiting import Offer, announcement, limit_s, period_s
 from asterisk_plugin.errors import ChannelHungUp, LedgerUnavailableError, ReplyTimeoutError
@@ -97,13 +98,15 @@ async def _join(desk: QueueDesk, channel: Channel, name: str, settings: Queue | 
             unanswered=unanswered,
         ),
     )
-    values = {} if settings is None else _how_to_wait(settings, _campaign(gate, settings))
+    values = {} if settings is None else _how_to_wait(gate, settings)
     await channel.set_variables({**values, "RINGFENCE_QUEUE": "WAIT"}, last=True)
 
 
-def _how_to_wait(settings: Queue, campaign: Campaign | None) -> dict[str, str]:
+def _how_to_wait(gate: Gate, settings: Queue) -> dict[str, str]:
+    campaign = _campaign(gate, settings)
+    every_s = announce_every_s(settings, gate.site, gate.clock().date())
     return {
-        "RINGFENCE_QUEUE_EVERY_S": str(period_s(settings.announce_every_s)),
+        "RINGFENCE_QUEUE_EVERY_S": str(period_s(every_s)),
         "RINGFENCE_QUEUE_EARLY": "yes" if settings.unanswered else "no",
         "RINGFENCE_QUEUE_LIMIT_S": str(limit_s(settings)),
         "RINGFENCE_QUEUE_CAMPAIGN": campaign.id if campaign else "",

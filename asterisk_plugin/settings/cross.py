@@ -89,7 +89,7 @@ def campaign_problems(file: ConfigFile, rulebooks: Mapping[str, Rulebook] | None
 
     Args:
         file: What was read.
-        rulebooks: By country, None when some could not be read: memberships are not checked then.
+        rulebooks: By country, None when some could not be read: what depends on them is not checked.
     """
     home_country = str(file.tables.get("home_country") or DEFAULT_COUNTRY)
     centre = setting(file.tables, "call_centre", "id", str) or "call-centre"
@@ -105,7 +105,7 @@ def campaign_problems(file: ConfigFile, rulebooks: Mapping[str, Rulebook] | None
     yield from _caller_id_problems(file, [*principals, centre])
     yield from _campaign_problems(file, principals, numbers, home_country)
     yield from _objection_line_problems(file, home_country)
-    yield from queue_problems(file, home_country)
+    yield from queue_problems(file, home_country, rulebooks)
 
 
 def memberships(rulebooks: Mapping[str, Rulebook]) -> list[str]:

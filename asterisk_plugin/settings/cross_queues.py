@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from asterisk_plugin.core.number import LineType, PhoneNumber, parse_number
+from asterisk_plugin.core.queue_law import country_of, queue_law, shortest_period
 from asterisk_plugin.core.site import AtLimit
 from asterisk_plugin.settings.explain import did_you_mean, shown
 from asterisk_plugin.settings.files import dotted
@@ -13,20 +15,24 @@ from asterisk_plugin.settings.raw import duplicates, entries, text_of, texts_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from asterisk_plugin.core.rulebook import Rulebook
     from asterisk_plugin.errors import ConfigProblem
     from asterisk_plugin.settings.files import ConfigFile
 
 Path = tuple[str | int, ...]
 
 
-def queue_problems(file: ConfigFile, home_country: str) -> Iterator[ConfigProblem]:
+def queue_problems(
+    file: ConfigFile, home_country: str, rulebooks: Mapping[str, Rulebook] | None
+) -> Iterator[ConfigProblem]:
     """Find what the queues say wrongly about everything else.
 
     Args:
         file: What was read of campaigns.toml.
         home_country: Country in which numbers in national form are read.
+        rulebooks: By country, None when some could not be read: what depends on them is not checked.
     """
-    principals = [name for _, entry in entries(file, "principal") if (name := text_of(entry, "id"))]
+    principals = {name: entry for _, entry in entries(file, "principal") if (name := text_of(entry, "id"))}
     campaigns = {
         name: text_of(entry, "principal") for _, entry in entries(file, "campaign") if (name := text_of(entry, "id"))
     }
@@ -39,6 +45,10 @@ def queue_problems(file: ConfigFile, home_country: str) -> Iterator[ConfigProble
             yield file.problem((*path, "principal"), shown(principal), f"must be {did_you_mean(principal, principals)}")
         yield from _number_problems(file, path, texts_of(entry, "numbers"), home_country=home_country, taken=taken)
         yield from _call_back_problems(file, path, entry, campaigns)
+        if rulebooks is not None:
+            yield from _period_problems(
+                file, place, home_country=home_country, principal=principals.get(principal, {}), rulebooks=rulebooks
+            )
 
 
 def _number_problems(
@@ -72,3 +82,30 @@ def _call_back_problems(
     elif not entry.get("call_back_campaign") and entry.get("at_limit") == AtLimit.CALL_BACK:
         allowed = f"must be `{AtLimit.ANSWER}`, unless call_back_campaign says which campaign calls back"
         yield file.problem((*path, "at_limit"), shown(entry["at_limit"]), allowed)
+
+
+def _period_problems(
+    file: ConfigFile, place: int, *, home_country: str, principal: dict[str, Any], rulebooks: Mapping[str, Rulebook]
+) -> Iterator[ConfigProblem]:
+    """Held against what the rulebook says last, whatever the day: else a file that is right today would be refused on
+    the day on which a value comes into force. Until then callers are told more often than they must be.
+    """
+    entry = file.tables["queue"][place]
+    numbers = [parse_number(text, home_country) for text in texts_of(entry, "numbers")]
+    usable = [number for number in numbers if isinstance(number, PhoneNumber)]
+    rulebook = rulebooks.get(country_of(usable, text_of(principal, "country")))
+    period = entry.get("announce_every_s")
+    if rulebook is None or not isinstance(period, int):  # left out, it is never longer than the law asks
+        return
+    law = queue_law(
+        rulebook,
+        sector=text_of(principal, "sector"),
+        memberships=frozenset(texts_of(principal, "memberships")),
+        day=dt.date.max,
+        accepted=frozenset(),
+    )
+    duty = shortest_period(law, usable)
+    longest = duty.value.every_s if duty is not None else None
+    if duty is not None and longest is not None and period > longest:
+        allowed = f"must be {longest} or less: {duty.source.text}, since {duty.since}"
+        yield file.problem(("queue", place, "announce_every_s"), shown(period), allowed)

@@ -6,6 +6,7 @@ import pytest
 from settings_site import CAMPAIGNS, load_from, problems_of, write
 
 from asterisk_plugin.core.site import AtLimit, Queue
+from asterisk_plugin.settings.files import shipped
 from asterisk_plugin.settings.load import load
 
 QUEUE = """[[principal]]
@@ -113,6 +114,65 @@ def test_a_call_back_at_the_limit_needs_a_campaign(tmp_path):
     problems = problems_of(write(tmp_path, campaigns=CAMPAIGNS + text))
     assert list(problems) == ["queue[0].at_limit"]
     assert problems["queue[0].at_limit"].allowed.startswith("must be `answer`, unless call_back_campaign says")
+
+
+GUIDE = "de.leitfaden-kundenbetreuung"
+
+
+@pytest.mark.parametrize(
+    ("memberships", "more", "is_wrong"),
+    [
+        (f'"{GUIDE}"', "announce_every_s = 61", True),
+        (f'"{GUIDE}"', "announce_every_s = 60", False),
+        ('"de.branchenkodex"', "announce_every_s = 61", False),
+        (f'"{GUIDE}"', "announce_every_s = true", False),  # wrong, but not for being too long
+    ],
+)
+def test_announcements_rarer_than_the_law_asks_are_refused(tmp_path, memberships, more, is_wrong):
+    """With the source; who is no member of the voluntary guide is not bound by it."""
+    campaigns = CAMPAIGNS.replace('"de.branchenkodex"', memberships) + QUEUE + more
+    problem = problems_of(write(tmp_path, campaigns=campaigns)).get("queue[0].announce_every_s")
+    if is_wrong:
+        assert problem is not None
+        assert problem.found == "`61`"
+        assert problem.line == campaigns.count("\n") + 1
+    allowed = "must be 60 or less: Leitfaden verbraucherfreundliche Kundenbetreuung 2007, since 2007-12-10"
+    assert (problem is not None and problem.allowed == allowed) is is_wrong
+
+
+@pytest.mark.parametrize(
+    ("numbers", "principal", "is_wrong"),
+    [
+        ('["+31 20 555 0103", "030 23125 012"]', "linde", False),
+        ('["030 23125 012", "+31 20 555 0103"]', "linde", True),
+        ("[]", "linde", True),
+        ("[]", "tulip", False),
+    ],
+)
+def test_the_law_of_the_first_number_counts_else_the_principals(tmp_path, numbers, principal, is_wrong):
+    """The Dutch rulebook says nothing of queues."""
+    campaigns = CAMPAIGNS.replace("de.branchenkodex", GUIDE) + QUEUE.replace(
+        'id = "Linde_1"\nprincipal = "linde"\nnumbers = ["030 23125 012", "0800 1234567"]\n'
+        'call_back_campaign = "linde-de"',
+        f'id = "x"\nprincipal = "{principal}"\nnumbers = {numbers}\nannounce_every_s = 90',
+    )
+    assert 'id = "x"' in campaigns
+    assert set(problems_of(write(tmp_path, campaigns=campaigns))) == (
+        {"queue[0].announce_every_s"} if is_wrong else set()
+    )
+
+
+def test_a_law_still_to_come_is_kept_from_today_on(tmp_path):
+    """A file that is right today must not stop the service on the day on which a value comes into force."""
+    text = shipped("config", "rulebook", "de.toml").read_text()
+    head, _, value = text.rpartition("[[members.leitfaden-kundenbetreuung.queue_announcement.values]]")
+    later = value.replace("2007-12-10", "2999-01-01").replace("every_s = 60", "every_s = 30")
+    table = "[[members.leitfaden-kundenbetreuung.queue_announcement.values]]"
+    campaigns = CAMPAIGNS.replace("de.branchenkodex", GUIDE) + QUEUE
+    folder = write(tmp_path, campaigns=f"{campaigns}announce_every_s = 60", de=f"{head}{table}{value}{table}{later}")
+    assert "since 2999-01-01" in problems_of(folder)["queue[0].announce_every_s"].allowed
+    write(tmp_path, campaigns=campaigns)  # left out, whatever the law asks is kept by itself
+    assert problems_of(tmp_path) == {}
 
 
 def test_two_queues_share_neither_name_nor_number(tmp_path):
