@@ -51,7 +51,7 @@ serve: $(STAMP) ## run the service on embedded defaults
 bench: $(STAMP) ## ours against the yardsticks, side by side
 	$(BIN)/python -m tests.bench
 
-prompts: $(STAMP) ## make the sounds of the objection line anew where their texts changed
+prompts: $(STAMP) ## make the sounds of all prompts anew where their texts changed
 	@command -v espeak-ng >/dev/null || { apt-get update -q && apt-get install -y -q espeak-ng; }
 	$(BIN)/ringfence prompts build
 
