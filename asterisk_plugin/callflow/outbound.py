@@ -259,16 +259,15 @@ def _internal_error(kind: str) -> Verdict:
 
 def _recordable(gate: Gate, facts: AttemptFacts, verdict: Verdict, *, held: str) -> Verdict:
     """The verdict, unless evidence cannot be written now, or something stood against dialling when it was begun."""
+    why = held
     try:
-        if held:
-            raise LedgerUnavailableError(held)
         gate.check_recordable()
     except LedgerUnavailableError as exc:
-        if engine.is_emergency(facts):
-            return verdict
-        sentence = f"the verdict cannot be written down: {exc}"
-        return engine.with_finding(verdict, Finding(Reason.EVIDENCE_UNAVAILABLE, Decision.DEFER, sentence))
-    return verdict
+        why = why or str(exc)
+    if not why or engine.is_emergency(facts):
+        return verdict
+    sentence = f"the verdict cannot be written down: {why}"
+    return engine.with_finding(verdict, Finding(Reason.EVIDENCE_UNAVAILABLE, Decision.DEFER, sentence))
 
 
 def _finish(gate: Gate, made: Attempt, *, duration_s: float) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import sqlite3
 
 import pytest
 from record_keeping import ANNE, BERT, Desk
 
-TUESDAY = "2026-11-24T11:00"
+from tests.lab import clock
+
+# After every moment of these tests, and soon enough for a consent that states no term.
+TUESDAY = f"{clock.next_working_tuesday():%Y-%m-%dT%H:%M}"
+GIVEN = f"{clock.next_working_tuesday().date() - dt.timedelta(days=30)}"
 
 
 def decided(desk: Desk, number: str) -> tuple[str, str]:
@@ -29,7 +34,7 @@ def test_every_record_decides_the_very_next_call(desk_with_store: Desk):
     """Consent allows, withdrawal ends it, an objection outweighs everything."""
     desk = desk_with_store
     assert decided(desk, ANNE) == ("DENY", "consent-missing")
-    assert "in force now" in add_consent(desk, "--given-at", "2026-11-01")
+    assert "in force now" in add_consent(desk, "--given-at", GIVEN)
     assert decided(desk, ANNE) == ("ALLOW", "")
     desk.run("consent", "withdraw", ANNE, "--principal", "tulip", "--purpose", "sales")
     assert decided(desk, ANNE)[0] == "DENY"
@@ -40,7 +45,7 @@ def test_every_record_decides_the_very_next_call(desk_with_store: Desk):
 
 def test_an_import_decides_the_very_next_call(desk_with_store: Desk):
     """A file is in force when the command ends."""
-    file = desk_with_store.write_consents("c.csv", [BERT], given="2026-11-01")
+    file = desk_with_store.write_consents("c.csv", [BERT], given=GIVEN)
     assert "in force now" in desk_with_store.run("consent", "import", file).out
     assert decided(desk_with_store, BERT) == ("ALLOW", "")
 
