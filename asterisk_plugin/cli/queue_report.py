@@ -179,7 +179,7 @@ def _count(made: Made, wait: Wait, table: csv.DictWriter[str] | None) -> None:
     judged = made.all.add(wait)
     if wait.queue not in made.queues:
         made.queues[wait.queue] = Tally(made.asked.limits)
-    made.queues[wait.queue].add(wait)
+    made.queues[wait.queue].add(wait, judged)
     if table is not None:
         table.writerow(cells(wait, judged))
 
