@@ -157,7 +157,7 @@ def dumps(made: Made) -> str:
 def show(made: Made) -> None:
     """Print the report for people."""
     report, out = made.all.report(), console()
-    say(f"{visible(made.asked.whose)}, {made.asked.when}: {report.waits:,} waits")
+    say(f"{visible(made.asked.whose)}, {made.asked.when}: {report.waits:,} wait{'' if report.waits == 1 else 's'}")
     if not report.waits:
         return
     say(f"how they ended: {', '.join(f'{way} {count:,}' for way, count in report.ways.items())}")
