@@ -5,7 +5,6 @@ Rows are read newest first: when the row that begins a wait comes, all its other
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,7 +15,7 @@ from asterisk_plugin.errors import LedgerBrokenError
 from asterisk_plugin.ports import EventKind
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from asterisk_plugin.ports import Event, StoredEvent
 
@@ -81,17 +80,22 @@ async def read_waits(
 
 def _names(stored: StoredEvent) -> tuple[str, str]:
     """Which wait a row is about, and in which queue."""
-    with _readable(stored):
-        return str(stored.event.body["wait"]), str(stored.event.body["queue"])
+    body = stored.event.body
+    try:
+        return str(body["wait"]), str(body["queue"])
+    except KeyError as exc:
+        raise _unreadable(stored, exc) from exc
 
 
 def _add(rows: _Rows, stored: StoredEvent) -> None:
     rows.first_at = stored.event.at  # they come newest first
-    with _readable(stored):
+    try:
         if stored.event.kind is EventKind.QUEUE_LEFT:
             rows.left = _left(stored.event)
         else:
             rows.told.append(_told(stored.event))
+    except (KeyError, TypeError, ValueError) as exc:
+        raise _unreadable(stored, exc) from exc
 
 
 def _wait(joined: StoredEvent | None, name: str, rows: _Rows) -> Wait:
@@ -133,9 +137,5 @@ def _seconds(value: float | None) -> float | None:
     return None if value is None else float(value)
 
 
-@contextlib.contextmanager
-def _readable(stored: StoredEvent) -> Iterator[None]:
-    try:
-        yield
-    except (KeyError, TypeError, ValueError) as exc:
-        raise LedgerBrokenError(stored.seq, f"edited, or of a newer version: no row about a queue ({exc!r})") from exc
+def _unreadable(stored: StoredEvent, exc: Exception) -> LedgerBrokenError:
+    return LedgerBrokenError(stored.seq, f"edited, or of a newer version: no row about a queue ({exc!r})")

@@ -12,7 +12,7 @@ import matplotlib as mpl
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from asterisk_plugin.core.queue_report import GOOD_ESTIMATE
 from asterisk_plugin.core.waiting import Left
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from asterisk_plugin.core.queue_tally import Tally
+
+    _Found = tuple[dt.datetime, Counter[bool | None]]
 
 MOST_POINTS = 4000
 """Points of the cloud: more make one blot, and a picture of many megabytes."""
@@ -55,7 +57,10 @@ def draw(tally: Tally, file: Path, *, form: str, title: str) -> None:
         warnings.simplefilter("ignore")  # a name in a script that the font lacks
         figure = Figure(figsize=(11, 8.5), layout=ConstrainedLayoutEngine(w_pad=0.2, h_pad=0.12))
         figure.suptitle(
-            f"{title[:1].upper()}{title[1:]}: {waits:,} waits", fontsize=14, weight="bold", parse_math=False
+            f"{title[:1].upper()}{title[1:]}: {waits:,} wait{'' if waits == 1 else 's'}",
+            fontsize=14,
+            weight="bold",
+            parse_math=False,
         )
         axes = figure.subplot_mosaic([["lengths", "lengths"], ["time", "told"]])
         _draw_lengths(axes["lengths"], tally)
@@ -87,6 +92,7 @@ def _draw_lengths(axes: Axes, tally: Tally) -> None:
         linewidth=0.4,
     )
     axes.axvline(limit_s / 60, color=_LIMIT, linewidth=1.5, label=f"{_minutes(limit_s)}: answered before is in time")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="minutes waited", ylabel=f"waits per {width_s:g} s", xlim=(0, edges[-1]))
     axes.set_title("How long callers waited" + (f" ({beyond:,} longer ones are not shown)" if beyond else ""))
     axes.legend(loc="best", **_LEGEND)
@@ -95,37 +101,46 @@ def _draw_lengths(axes: Axes, tally: Tally) -> None:
 def _draw_over_time(axes: Axes, tally: Tally) -> None:
     """The share answered in time, by hour in a short period, else by day."""
     hours = sorted(tally.by_hour)
-    by_day = len(hours) > 1 and hours[-1] - hours[0] > dt.timedelta(days=3)
-    counted: dict[dt.datetime, Counter[bool | None]] = defaultdict(Counter)
+    by_day = bool(hours) and hours[-1] - hours[0] > dt.timedelta(days=3)
+    step, unit = (dt.timedelta(days=1), "day") if by_day else (dt.timedelta(hours=1), "hour")
+    found: dict[dt.datetime, Counter[bool | None]] = defaultdict(Counter)
     for hour in hours:
-        counted[hour.replace(hour=0) if by_day else hour] += tally.by_hour[hour]
-    shares = [(one, found[True] / known) for one, found in counted.items() if (known := found[True] + found[False])]
+        found[hour.replace(hour=0) if by_day else hour] += tally.by_hour[hour]
     wanted = tally.limits.answered_share
-    axes.axhline(wanted, color=_LIMIT, linewidth=1.5, label=f"{wanted * 100:g} % are asked for")
-    axes.plot(
-        [date2num(when) for when, _ in shares],
-        [share for _, share in shares],
-        color=_ANSWERED,
-        marker="o",
-        markersize=4,
-        linewidth=1,
-        label=f"answered in under {_minutes(tally.limits.answered_in_under_s)}",
-    )
+    axes.axhline(wanted, color=_LIMIT, linewidth=1.5)
+    # No line through the night: nobody was there to be answered.
+    for run in _unbroken([(when, one) for when, one in found.items() if one[True] + one[False]], step):
+        shares = [one[True] / (one[True] + one[False]) for _, one in run]
+        axes.plot([date2num(when) for when, _ in run], shares, color=_ANSWERED, marker="o", markersize=4, linewidth=1)
+    if hours:
+        axes.set_xlim(date2num(hours[0] - step), date2num(hours[-1] + step))
     locator = AutoDateLocator(tz=dt.UTC, maxticks=8)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=dt.UTC))
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-    axes.set(ylim=(0, 1.03), ylabel="share of all waits", xlabel=f"{'day' if by_day else 'hour'} of joining (UTC)")
-    axes.set_title(f"Answered in time, per {'day' if by_day else 'hour'}")
+    axes.set(ylim=(-0.02, 1.03), ylabel="share of all waits", xlabel=f"{unit} of joining (UTC)")
+    axes.set_title(
+        f"Answered in under {_minutes(tally.limits.answered_in_under_s)}, per {unit} (red: {wanted * 100:g} %)"
+    )
     axes.grid(axis="y", alpha=0.3)
-    axes.legend(loc="best", **_LEGEND)
+
+
+def _unbroken(found: list[_Found], step: dt.timedelta) -> list[list[_Found]]:
+    """Runs of moments that lie one step apart."""
+    runs: list[list[_Found]] = []
+    for one in found:
+        if runs and one[0] - runs[-1][-1][0] <= step:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    return runs
 
 
 def _draw_estimates(axes: Axes, tally: Tally) -> None:
     """What callers were told, against what it then took."""
     pairs = tally.estimates_s
-    axes.set(xlabel="minutes that it then took", ylabel="minutes told")
     if not pairs:
+        axes.set_axis_off()
         axes.set_title("Times told: none to compare")
         return
     shown = pairs[:: math.ceil(len(pairs) / MOST_POINTS)]
@@ -143,7 +158,7 @@ def _draw_estimates(axes: Axes, tally: Tally) -> None:
         linewidths=0,
         rasterized=True,
     )
-    axes.set(xlim=(0, most), ylim=(0, most))
+    axes.set(xlim=(0, most), ylim=(0, most), xlabel="minutes that it then took", ylabel="minutes told")
     sample = f" ({len(shown):,} of {len(pairs):,} are shown)" if len(shown) < len(pairs) else f" ({len(pairs):,})"
     axes.set_title("Times told, and how long it took" + sample)
     axes.legend(loc="upper left", **_LEGEND)

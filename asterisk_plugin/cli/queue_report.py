@@ -157,7 +157,7 @@ def dumps(made: Made) -> str:
 def show(made: Made) -> None:
     """Print the report for people."""
     report, out = made.all.report(), console()
-    say(f"{visible(made.asked.whose)}, {made.asked.when}: {report.waits:,} waits")
+    say(f"{visible(made.asked.whose)}, {made.asked.when}: {report.waits:,} wait{'' if report.waits == 1 else 's'}")
     if not report.waits:
         return
     say(f"how they ended: {', '.join(f'{way} {count:,}' for way, count in report.ways.items())}")
@@ -179,7 +179,7 @@ def _count(made: Made, wait: Wait, table: csv.DictWriter[str] | None) -> None:
     judged = made.all.add(wait)
     if wait.queue not in made.queues:
         made.queues[wait.queue] = Tally(made.asked.limits)
-    made.queues[wait.queue].add(wait)
+    made.queues[wait.queue].add(wait, judged)
     if table is not None:
         table.writerow(cells(wait, judged))
 

@@ -45,9 +45,14 @@ class Tally:
         self._charged_s: list[float] = []
         self._short = 0
 
-    def add(self, wait: Wait) -> Judged:
-        """Count one wait; returns what is to be said of it alone."""
-        judged = judge(wait, self.limits)
+    def add(self, wait: Wait, judged: Judged | None = None) -> Judged:
+        """Count one wait; returns what is to be said of it alone.
+
+        Args:
+            wait: The wait.
+            judged: What another tally with the same limits said of it; None to judge it.
+        """
+        judged = judged or judge(wait, self.limits)
         self._count(wait, judged)
         self._name(wait, judged)
         self._count_announcements(wait)

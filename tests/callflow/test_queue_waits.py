@@ -103,6 +103,12 @@ async def test_what_has_no_beginning_is_shown_as_such(ledger):
     assert await read(ledger, since=DAY - HOUR, until=DAY) == []
 
 
+async def test_rows_before_the_period_are_only_looked_at_for_a_beginning(ledger):
+    """Those of others are not this report's, begun or not."""
+    ledger.events += [told(2, DAY - 2 * MINUTE), joined(1, DAY - 5 * MINUTE), told(1, DAY + MINUTE)]
+    assert await read(ledger, since=DAY) == []
+
+
 async def test_what_goes_on_has_no_end(ledger):
     """Nor has what ended more than a day after the period."""
     ledger.events += [joined(1, DAY), joined(2, DAY), left(2, NEXT + 25 * HOUR)]

