@@ -63,11 +63,11 @@ WAIT_PROMPTS: tuple[tuple[str, str], ...] = (
     ("wait-press-1-call-back", "To be called back and keep the place, press 1."),
     ("wait-press-0-person", "To speak to a person now, press 0."),
     ("wait-press-9-objection", "If you want no more calls from us, press 9."),
-    ("wait-charged-soon", "Waiting free of charge ends in a moment; from then on the call is charged as usual."),
 )
 """What people who wait in a queue hear over the music."""
 
 CALL_BACK_PROMPTS: tuple[tuple[str, str], ...] = (
+    ("call-back-offer", "Said before the carrier would end the call. To be called back, press 1; the place is kept."),
     ("call-back-number-ending-in", "We will call you back on the number ending in: (digits follow)"),
     ("call-back-confirm", "If that is right, press 1. For another number, press 3. To go on waiting, any other key."),
     ("call-back-noted", "We will call you back when it is your turn. Goodbye."),
@@ -76,6 +76,7 @@ CALL_BACK_PROMPTS: tuple[tuple[str, str], ...] = (
     ("call-back-back-to-queue", "You keep your place in the queue."),
     ("call-back-to-agent", "Said to the agent. This is a call-back: the person is being called now."),
     ("call-back-not-allowed", "Said to the agent. This call-back may not be made now."),
+    ("charged-soon", "Waiting free of charge ends in a moment; from then on the call is charged as usual."),
 )
 """What is said, without music, about calling back people who wait in a queue."""
 
