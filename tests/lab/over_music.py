@@ -22,7 +22,9 @@ FRAME = RATE // 20
 """50 ms: 22 whole periods of the tone."""
 
 ALIKE = 0.5
-"""Correlation from which on a stretch is this sound: other prompts reach 0.2, the same one through a mixing 0.8."""
+"""Correlation from which on a stretch is this sound: others reach 0.3, the same one, mixed and turned down, 0.8."""
+
+_SLIPPED = RATE // 3
 
 SPOKEN = 120.0
 """Root mean square of a frame, linear, above which something is said: a-law noise of the tone is below 60."""
@@ -74,26 +76,34 @@ class OverMusic:
                 said.append((at_s, at_s + FRAME / RATE))
         return said
 
-    def places(self, sound: Path, *, cut_s: float = 0) -> list[float]:
-        """Where a sound was heard, in seconds from the beginning, each once.
+    def places(self, sound: Path) -> list[float]:
+        """Where a whole sound was heard, in seconds from the beginning, each once.
+
+        It is looked for second by second: where a busy machine slipped a frame, the rest follows a little later.
 
         Args:
             sound: An `.alaw` file.
-            cut_s: Look for so many seconds of its beginning only; 0 for all of it.
         """
         wanted = _LINEAR[np.frombuffer(sound.read_bytes(), dtype=np.uint8)]
-        wanted = wanted[: int(cut_s * RATE)] if cut_s else wanted
-        likeness = _likeness(self._parts[1], wanted)
+        pieces = [_likeness(self._parts[1], wanted[at : at + RATE]) for at in range(0, len(wanted) - RATE // 2, RATE)]
         found: list[float] = []
-        for place in np.flatnonzero(likeness > ALIKE):
-            if not found or place / RATE - found[-1] > len(wanted) / RATE / 2:
-                found.append(place / RATE)
+        for place in np.flatnonzero(pieces[0] > ALIKE):
+            if found and place / RATE - found[-1] < len(wanted) / RATE / 2:
+                continue
+            if np.mean([_best_near(piece, place + number * RATE) for number, piece in enumerate(pieces)]) > ALIKE:
+                found.append(float(place / RATE))
         return found
 
     def at_s(self, place_s: float) -> float:
         """The moment, seconds since the epoch, at which a place was heard."""
         start, arrived_s = max(piece for piece in self.heard.pieces if piece[0] <= place_s * RATE)
         return arrived_s + place_s - start / RATE
+
+
+def _best_near(likeness: Samples, place: int) -> float:
+    """Best likeness within some slipped frames of a place."""
+    near = likeness[max(0, place - _SLIPPED) : place + _SLIPPED]
+    return float(near.max(initial=0))
 
 
 def _likeness(audio: Samples, wanted: Samples) -> Samples:
