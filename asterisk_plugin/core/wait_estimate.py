@@ -24,15 +24,15 @@ import math
 from bisect import bisect_right
 from dataclasses import dataclass
 from heapq import heapify, heapreplace
-from itertools import chain, cycle
+from itertools import chain, cycle, islice
 
 from asterisk_plugin.core.queue_state import Member, QueueState
 
-PATHS = 64
+PATHS = 100
 """Futures that are played, an even number: the median of so few is within a quarter of the spread of the true one."""
 
-_STEPS = 256
-"""Draws of a path before they repeat."""
+_COLUMNS = 256
+"""Steps before their draws repeat."""
 
 _SUPPOSED = (0.10, 0.36, 0.70, 1.22, 2.62)
 """Five quantiles of the exponential distribution with mean 1: added to the conversations seen, so that a history
@@ -59,25 +59,25 @@ class WaitEstimate:
 
 @dataclass(frozen=True, slots=True)
 class _Durations:
-    """What is drawn from, each ascending and not empty, but for `pauses`."""
+    """What is drawn from, each ascending and not empty, but for `pauses`; `cycles` is in no order.
+
+    Args:
+        talks: Conversations.
+        turnarounds: From the end of one to the next answer.
+        pickups: Ringing alone.
+        pauses: Pauses.
+        pause_share: Share of conversations after which a pause follows.
+        cycles: From answer to answer: talk, maybe pause, turnaround.
+        abandon_per_s: Rate at which one who waits gives up.
+    """
 
     talks: tuple[float, ...]
-    cycles: tuple[float, ...]
     turnarounds: tuple[float, ...]
     pickups: tuple[float, ...]
     pauses: tuple[float, ...]
     pause_share: float
+    cycles: tuple[float, ...]
     abandon_per_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class _First:
-    """When a member takes the next call: a draw from `samples` less `elapsed_s`, and what follows it."""
-
-    samples: tuple[float, ...]
-    elapsed_s: float
-    then_turnaround: bool
-    pause_share: float
 
 
 def estimate_wait(queue: QueueState, position: int, now: dt.datetime) -> WaitEstimate | None:
@@ -95,54 +95,22 @@ def estimate_wait(queue: QueueState, position: int, now: dt.datetime) -> WaitEst
     durations = _durations(queue, now)
     if durations is None:
         return None
-    firsts = _firsts(queue, durations, now)
+    firsts = _first_answers(queue, durations, now)
     if not firsts:
         return None
-    waits = sorted(_play(firsts, durations, position, uniform) for uniform in _uniforms())
+    futures = [list(moments) for moments in zip(*firsts, strict=True)]
+    for moments in futures:
+        heapify(moments)
+    ahead = islice(zip(cycle(_columns(2)), cycle(_patience()), strict=False), position - 1)
+    for column, patience in ahead:
+        for moments, taken_s, patience_ in zip(futures, _drawn(durations.cycles, column), patience, strict=True):
+            if patience_ > moments[0] * durations.abandon_per_s:  # has not given up before
+                heapreplace(moments, moments[0] + taken_s)
+    waits = sorted(moments[0] for moments in futures)
     return WaitEstimate(
         wait_s=(waits[PATHS // 2 - 1] + waits[PATHS // 2]) / 2,
         low_s=waits[PATHS // 10],
         high_s=waits[-1 - PATHS // 10],
-    )
-
-
-def _play(firsts: list[_First], durations: _Durations, position: int, uniform: tuple[float, ...]) -> float:
-    """One future: seconds until a member takes whoever stands at `position`."""
-    draw = cycle(uniform).__next__
-    cycles, turnarounds, pauses, rate = (
-        durations.cycles,
-        durations.turnarounds,
-        durations.pauses,
-        durations.abandon_per_s,
-    )
-    count, turns = len(cycles), len(turnarounds)
-    free_at = []
-    for first in firsts:
-        at = first.samples[int(draw() * len(first.samples))] - first.elapsed_s
-        if first.then_turnaround:
-            at += turnarounds[int(draw() * turns)]
-        if first.pause_share and draw() < first.pause_share:
-            at += pauses[int(draw() * len(pauses))]
-        free_at.append(at)
-    heapify(free_at)
-    for _ in range(position - 1):
-        at = free_at[0]
-        if rate and -math.log(draw()) < at * rate:
-            continue  # gave up before
-        heapreplace(free_at, at + cycles[int(draw() * count)])
-    return free_at[0]
-
-
-def _cycles(
-    talks: tuple[float, ...], turnarounds: tuple[float, ...], pauses: tuple[float, ...], share: float
-) -> tuple[float, ...]:
-    """From one answer of a member to the next, while somebody waits: one for every conversation seen."""
-    draw = cycle(chain.from_iterable(_uniforms())).__next__
-    return tuple(
-        talk
-        + turnarounds[int(draw() * len(turnarounds))]
-        + (pauses[int(draw() * len(pauses))] if pauses and draw() < share else 0.0)
-        for talk in talks
     )
 
 
@@ -158,53 +126,86 @@ def _durations(queue: QueueState, now: dt.datetime) -> _Durations | None:
         mean_s = history.prior_talk_s
     else:
         return None
-    turnarounds = tuple(sorted(history.turnarounds_s or history.pickups_s)) or (0.0,)
     talks = tuple(sorted((*history.talks_s, *(mean_s * part for part in _SUPPOSED))))
+    turnarounds = tuple(sorted(history.turnarounds_s or history.pickups_s)) or (0.0,)
     pauses = tuple(sorted(one.off_s for one in history.pauses))
     recent = sum(one.served > history.served - _PAUSE_CALLS for one in history.pauses)
     pause_share = min(1.0, recent / max(1, min(history.served, _PAUSE_CALLS)))
     held_s = math.fsum(one.held_s for one in history.held)
     return _Durations(
         talks=talks,
-        cycles=_cycles(talks, turnarounds, pauses, pause_share),
         turnarounds=turnarounds,
         pickups=tuple(sorted(history.pickups_s)) or turnarounds,
         pauses=pauses,
         pause_share=pause_share,
+        cycles=_cycles(talks, turnarounds, pauses, pause_share),
         abandon_per_s=sum(one.abandoned for one in history.held) / held_s if held_s else 0.0,
     )
 
 
-def _firsts(queue: QueueState, durations: _Durations, now: dt.datetime) -> list[_First]:
-    """When each member takes the next call, in an order that does not hang on the order of events."""
-    firsts = []
-    reachable = sorted((one for one in queue.members.values() if one.reachable), key=_order)
-    free = 0
-    for member in reachable:
+def _cycles(
+    talks: tuple[float, ...], turnarounds: tuple[float, ...], pauses: tuple[float, ...], share: float
+) -> tuple[float, ...]:
+    """From one answer of a member to the next, while somebody waits: one for every conversation seen."""
+    draw = cycle(chain.from_iterable(_columns(3))).__next__
+    return tuple(
+        talk
+        + turnarounds[int(draw() * len(turnarounds))]
+        + (pauses[int(draw() * len(pauses))] if pauses and draw() < share else 0.0)
+        for talk in talks
+    )
+
+
+def _first_answers(queue: QueueState, durations: _Durations, now: dt.datetime) -> list[list[float]]:
+    """For each member who is there: seconds until they take a call, in every future.
+
+    The order of members does not hang on the order of events, so neither does the estimate.
+    """
+    columns = cycle(_columns(1))
+    firsts, ringing = [], 0
+    for member in sorted((one for one in queue.members.values() if one.reachable), key=_order):
         if member.busy_since is not None:
-            share = durations.pause_share if member.paused_since is None else float(bool(durations.pauses))
-            samples, elapsed_s = _longer(durations.talks, _elapsed_s(member.busy_since, now)) or (durations.talks, 0.0)
-            firsts.append(_First(samples, elapsed_s, then_turnaround=True, pause_share=share))
+            if member.paused_since is not None and not durations.pauses:
+                continue
+            share = durations.pause_share if member.paused_since is None else 1.0
+            first = _rest(durations.talks, _elapsed_s(member.busy_since, now), next(columns))
+            first = _added(first, _drawn(durations.turnarounds, next(columns)))
+            if share and durations.pauses:
+                pauses = _drawn(durations.pauses, next(columns))
+                first = [a + (b if u < share else 0.0) for a, b, u in zip(first, pauses, next(columns), strict=True)]
         elif member.off_since is not None:
-            still = _longer(durations.pauses, _elapsed_s(member.off_since, now))
-            if still:
-                firsts.append(_First(*still, then_turnaround=True, pause_share=0.0))
+            off_s = _elapsed_s(member.off_since, now)
+            if not durations.pauses or durations.pauses[-1] <= off_s:
+                continue
+            first = _rest(durations.pauses, off_s, next(columns))
+            first = _added(first, _drawn(durations.pickups, next(columns)))
         else:
             # The members free longest ring for those who wait longest; the others have nobody to ring for.
-            joined_at = queue.waiting[free].joined_at if free < len(queue.waiting) else now
-            free += 1
+            joined_at = queue.waiting[ringing].joined_at if ringing < len(queue.waiting) else now
+            ringing += 1
             samples = durations.turnarounds if joined_at <= member.ready_since else durations.pickups
-            elapsed_s = _elapsed_s(max(joined_at, member.ready_since), now)
-            firsts.append(
-                _First(*(_longer(samples, elapsed_s) or (samples, 0.0)), then_turnaround=False, pause_share=0.0)
-            )
+            first = _rest(samples, _elapsed_s(max(joined_at, member.ready_since), now), next(columns))
+        firsts.append(first)
     return firsts
 
 
-def _longer(samples: tuple[float, ...], elapsed_s: float) -> tuple[tuple[float, ...], float] | None:
-    """The samples that are longer than what has passed, and what has passed; None when there is none."""
+def _rest(samples: tuple[float, ...], elapsed_s: float, column: tuple[float, ...]) -> list[float]:
+    """What is left, in every future, of something that has lasted so long: drawn from the samples that lasted longer.
+
+    Something that has outlasted every sample begins anew.
+    """
     longer = samples[bisect_right(samples, elapsed_s) :]
-    return (longer, elapsed_s) if longer else None
+    return [one - elapsed_s for one in _drawn(longer, column)] if longer else _drawn(samples, column)
+
+
+def _drawn(samples: tuple[float, ...], column: tuple[float, ...]) -> list[float]:
+    """One sample for every future."""
+    count = len(samples)
+    return [samples[int(part * count)] for part in column]
+
+
+def _added(first: list[float], second: list[float]) -> list[float]:
+    return [a + b for a, b in zip(first, second, strict=True)]
 
 
 def _order(member: Member) -> tuple[dt.datetime, ...]:
@@ -216,15 +217,20 @@ def _elapsed_s(since: dt.datetime | None, now: dt.datetime) -> float:
 
 
 @functools.cache
-def _uniforms() -> tuple[tuple[float, ...], ...]:
-    """Fixed draws between 0 and 1 for every path: each step takes every 64th part once, in shuffled order."""
-    state = 20261121
-    columns = []
-    for _ in range(_STEPS):
+def _columns(seed: int) -> tuple[tuple[float, ...], ...]:
+    """Fixed draws between 0 and 1, one for every future in each column: every hundredth once, in shuffled order."""
+    state, columns = seed * 0x9E3779B97F4A7C15, []
+    for _ in range(_COLUMNS):
         column = [(path + 0.5) / PATHS for path in range(PATHS)]
         for last in range(PATHS - 1, 0, -1):
             state = (state * 6364136223846793005 + 1442695040888963407) % 2**64  # Knuth's MMIX generator
             other = (state >> 33) % (last + 1)
             column[last], column[other] = column[other], column[last]
-        columns.append(column)
-    return tuple(zip(*columns, strict=True))
+        columns.append(tuple(column))
+    return tuple(columns)
+
+
+@functools.cache
+def _patience() -> tuple[tuple[float, ...], ...]:
+    """How long one who waits stays, in units of the mean, in every future."""
+    return tuple(tuple(-math.log(part) for part in column) for column in _columns(4))

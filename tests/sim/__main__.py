@@ -21,7 +21,7 @@ from tests.sim.measure import WAYS, Said, Trace, close, error_s, measure, raised
 
 RESULTS = Path("bench-results")
 WIDTH = 132  # also where the output is no terminal
-MEASURED = {1: 10, 3: 15, 10: 35, 30: 75}
+MEASURED = {1: 10, 3: 15, 10: 40, 30: 90}
 """Each so-manieth person is measured: some twenty of a trace."""
 
 Job = tuple[Family, int, str, int]
