@@ -15,6 +15,7 @@ from asterisk_plugin.core.number import PhoneNumber, parse_received
 from asterisk_plugin.core.prompts import FOLDER
 from asterisk_plugin.core.queue_law import announce_every_s
 from asterisk_plugin.core.site import AtLimit
+from asterisk_plugin.core.wait_told import UNKNOWN
 from asterisk_plugin.core.waiting import Offer, announcement, limit_s, period_s
 from asterisk_plugin.errors import ChannelHungUp, LedgerUnavailableError, ReplyTimeoutError
 
@@ -151,8 +152,9 @@ async def queue_wait(desk: QueueDesk, channel: Channel) -> None:
     waited_s = known.get("waited_s", seconds_of(waited))
     settings = gate.site.queues.get(name)
     words = announcement(
-        known.get("minutes"),
+        known.get("phrase", UNKNOWN),
         is_first=known.get("is_first", (waited_s or 0) < _STARTS_WITHIN_S),
+        longer=bool(known.get("longer")),
         nobody=bool(known.get("nobody")),
         free=bool(known.get("free")),
         offer=await _offer(settings, channel),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from asterisk_plugin.callflow.gate import Gate
-    from asterisk_plugin.core.wait_estimate import WaitEstimate
+    from asterisk_plugin.core.wait_told import Told
 
 CALL_BACK = "@ringfence-call-back"
 """In the name of a channel that waits in place of somebody who is to be called back."""
@@ -36,7 +36,7 @@ class WaitingCall:
         early: It waits unanswered.
         charged_from: When it was answered towards the network; None while it was not.
         times_told: How many announcements there were.
-        said_minutes: What was said last, and when: see `minutes_to_say`.
+        told: What was told last.
         ended: The waiting is over, and written down.
     """
 
@@ -49,7 +49,7 @@ class WaitingCall:
     early: bool = False
     charged_from: dt.datetime | None = None
     times_told: int = 0
-    said_minutes: int | None = None
+    told: Told | None = None
     ended: bool = False
 
     @classmethod
@@ -70,11 +70,6 @@ class WaitingCall:
     def is_placeholder(self) -> bool:
         """Nobody waits there: the person is to be called back."""
         return CALL_BACK in self.channel
-
-    def minutes_to_say(self, found: WaitEstimate | None) -> int | None:
-        """Whole minutes to say: 0 for less than one, None for what is not known; remembers them."""
-        self.said_minutes = None if found is None else (0 if found.wait_s < 60 else round(found.wait_s / 60))
-        return self.said_minutes
 
 
 def seconds_of(text: str) -> float | None:

@@ -16,6 +16,7 @@ from asterisk_plugin.callflow.queue_evidence import joined_event, left_event
 from asterisk_plugin.callflow.queue_fields import queue_event, snapshots
 from asterisk_plugin.core.queue_state import QueueState, step
 from asterisk_plugin.core.wait_estimate import estimate_wait
+from asterisk_plugin.core.wait_told import tell
 from asterisk_plugin.core.waiting import Left
 from asterisk_plugin.errors import LedgerUnavailableError, ManagerError
 
@@ -153,9 +154,10 @@ class QueueWatch:
         state = self._queues.get(call.queue, QueueState())
         position = state.position_of(call.unique_id) or self._place(call)
         found = estimate_wait(state, position, now)
-        minutes = call.minutes_to_say(found)
+        call.told = told = tell(found, call.told, now)
         known = {
-            "minutes": minutes,
+            "phrase": told.phrase,
+            "longer": told.longer,
             "estimate_s": None if found is None else found.wait_s,
             "position": position,
             "is_first": not call.times_told,
@@ -164,7 +166,7 @@ class QueueWatch:
             "waited_s": (now - call.since).total_seconds(),
         }
         call.times_told += 1
-        self._observer.queue_told(call.queue, wait=call.wait, is_known=minutes is not None)
+        self._observer.queue_told(call.queue, wait=call.wait, is_known=found is not None)
         self._start(self._publisher.publish(call.wait, known))
         self._hooks[event.get("Uniqueid", "")] = call
         self._start(self._volume(call, LOWERED))

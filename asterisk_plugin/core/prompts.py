@@ -50,6 +50,7 @@ LONGEST_ABOUT_MIN = 10
 
 WAIT_PROMPTS: tuple[tuple[str, str], ...] = (
     ("wait-still", "Begins every announcement but the first. You are still in the queue, we have not forgotten you."),
+    ("wait-longer", "It takes longer than was said before."),
     ("wait-under-1", "The expected wait is less than a minute."),
     ("wait-about-1", "The expected wait is about one minute."),
     *(

@@ -18,9 +18,9 @@ from asterisk_plugin.core.wait_estimate import WaitEstimate
 UNKNOWN = "wait-unknown"
 """We cannot say yet how long it takes."""
 
-UNDER_A_MINUTE = "wait-under-a-minute"
+UNDER_A_MINUTE = "wait-under-1"
 MINUTES = tuple(f"wait-about-{minutes}" for minutes in range(1, 11))
-OVER_TEN = "wait-over-ten"
+OVER_TEN = "wait-over-10"
 
 WAIT_PHRASES = (UNKNOWN, UNDER_A_MINUTE, *MINUTES, OVER_TEN)
 """Every phrase a language must have, the wait growing from the second on."""

@@ -1,8 +1,4 @@
-"""What somebody who waits in a queue is told: names of phrases, not texts.
-
-The wait is said in whole minutes, because nobody can promise seconds: `less than a minute`, `about N minutes`
-up to ten, `more than ten minutes`; and what is not known is said to be not known.
-"""
+"""What somebody who waits in a queue is told beside the expected wait (`wait_told.py`): names of prompts, no texts."""
 
 from __future__ import annotations
 
@@ -14,9 +10,6 @@ from asterisk_plugin.core.site import AtLimit
 
 if TYPE_CHECKING:
     from asterisk_plugin.core.site import Queue
-
-MOST_MINUTES = 10
-"""Longest wait that is said in minutes; beyond it is `more than ten`."""
 
 PERIOD_MARGIN_S = 2
 """The next announcement begins so many seconds early: from the start of one to the start of the next it is
@@ -65,27 +58,21 @@ class Offer:
     objection: bool = False
 
 
-def wait_prompt(minutes: int | None) -> str:
-    """Name of the prompt that says an expected wait.
-
-    Args:
-        minutes: Whole minutes, 0 for less than one; None when it cannot be said.
-    """
-    if minutes is None:
-        return "wait-unknown"
-    if minutes < 1:
-        return "wait-under-1"
-    return f"wait-about-{minutes}" if minutes <= MOST_MINUTES else "wait-over-10"
-
-
 def announcement(
-    minutes: int | None, *, is_first: bool, nobody: bool = False, free: bool = False, offer: Offer | None = None
+    phrase: str,
+    *,
+    is_first: bool,
+    longer: bool = False,
+    nobody: bool = False,
+    free: bool = False,
+    offer: Offer | None = None,
 ) -> tuple[str, ...]:
     """What is said to somebody who waits: names of prompts in order.
 
     Args:
-        minutes: The expected wait, see `wait_prompt`.
+        phrase: The expected wait, one of `wait_told.WAIT_PHRASES`.
         is_first: At the start of the queue; later it is short, and the keys are said again.
+        longer: It takes longer than was said before.
         nobody: No agent is there.
         free: The wait is not charged.
         offer: What may be chosen.
@@ -93,8 +80,9 @@ def announcement(
     offer = offer or Offer()
     return (
         *(() if is_first else ("wait-still",)),
+        *(("wait-longer",) if longer else ()),
         *(("wait-nobody",) if nobody else ()),
-        wait_prompt(minutes),
+        phrase,
         *(("wait-free",) if free and is_first else ()),
         *(("wait-press-1-call-back",) if offer.call_back else ()),
         *(("wait-press-0-person",) if offer.person else ()),

@@ -125,7 +125,8 @@ async def test_who_comes_back_is_told_the_place(desk, place, said):
 async def test_a_waiting_caller_hears_what_is_known(desk):
     """And it is written down with the estimate behind it."""
     desk.waits.known = {
-        "minutes": 3,
+        "phrase": "wait-about-3",
+        "longer": False,
         "estimate_s": 171.42,
         "position": 2,
         "is_first": True,

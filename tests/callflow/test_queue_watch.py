@@ -123,7 +123,7 @@ async def test_before_anybody_was_served_the_wait_is_not_known(scene):
     scene.later(1)
     await scene.announces(FIRST)
     known = scene.published.known[wait_of(FIRST)]
-    assert (known["minutes"], known["estimate_s"], known["position"]) == (None, None, 1)
+    assert (known["phrase"], known["estimate_s"], known["position"]) == ("wait-unknown", None, 1)
     assert (known["is_first"], known["nobody"], known["free"]) == (True, True, True)
     assert known["waited_s"] == pytest.approx(1.002)
 
@@ -145,7 +145,8 @@ async def test_with_a_history_the_wait_is_told(scene):
     await scene.joins(SECOND, 2002.0, position="2")
     await scene.announces(SECOND)
     known = scene.published.known[wait_of(SECOND)]
-    assert 7 <= known["minutes"] <= 11
+    assert known["phrase"] in {f"wait-about-{minutes}" for minutes in (7, 8, 9, 10)} | {"wait-over-10"}
+    assert 400 < known["estimate_s"] < 700
     assert not known["nobody"]
     assert known["position"] == 2
 

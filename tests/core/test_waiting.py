@@ -7,32 +7,18 @@ from dataclasses import replace
 import pytest
 
 from asterisk_plugin.core.site import AtLimit, Campaign, Principal, Purpose, Queue
-from asterisk_plugin.core.waiting import Offer, announcement, limit_s, period_s, wait_prompt
+from asterisk_plugin.core.waiting import Offer, announcement, limit_s, period_s
 
 LINDE = Principal("linde", "Linde Versand GmbH", "Linde", "DE")
 QUEUE = Queue("service", LINDE, carrier_limit_s=120)
 WITH_CALL_BACK = replace(QUEUE, at_limit=AtLimit.CALL_BACK, call_back=Campaign("back", LINDE, Purpose.SERVICE))
 
 
-@pytest.mark.parametrize(
-    ("minutes", "prompt"),
-    [
-        (None, "wait-unknown"),
-        (0, "wait-under-1"),
-        (1, "wait-about-1"),
-        (10, "wait-about-10"),
-        (11, "wait-over-10"),
-        (600, "wait-over-10"),
-    ],
-)
-def test_a_wait_is_said_in_whole_minutes(minutes, prompt):
-    """And never made up."""
-    assert wait_prompt(minutes) == prompt
-
-
 def test_at_the_start_everything_is_said():
     """How long, that it is free, and every key there is."""
-    said = announcement(3, is_first=True, free=True, offer=Offer(call_back=True, person=True, objection=True))
+    said = announcement(
+        "wait-about-3", is_first=True, free=True, offer=Offer(call_back=True, person=True, objection=True)
+    )
     assert said == (
         "wait-about-3",
         "wait-free",
@@ -44,18 +30,24 @@ def test_at_the_start_everything_is_said():
 
 def test_later_it_is_short():
     """Nobody wants to hear of the objection line every minute."""
-    said = announcement(3, is_first=False, free=True, offer=Offer(call_back=True, objection=True))
+    said = announcement("wait-about-3", is_first=False, free=True, offer=Offer(call_back=True, objection=True))
     assert said == ("wait-still", "wait-about-3", "wait-press-1-call-back")
+
+
+def test_a_wait_that_grew_is_admitted():
+    """Before the new one is said."""
+    said = announcement("wait-about-9", is_first=False, longer=True)
+    assert said == ("wait-still", "wait-longer", "wait-about-9")
 
 
 def test_what_is_not_known_is_said_to_be_not_known():
     """Also why, when nobody is there."""
-    assert announcement(None, is_first=True, nobody=True) == ("wait-nobody", "wait-unknown")
+    assert announcement("wait-unknown", is_first=True, nobody=True) == ("wait-nobody", "wait-unknown")
 
 
 def test_a_key_that_leads_nowhere_is_not_offered():
     """No call-back, no person, no objection line: no key is named."""
-    assert announcement(0, is_first=True) == ("wait-under-1",)
+    assert announcement("wait-under-1", is_first=True) == ("wait-under-1",)
 
 
 @pytest.mark.parametrize(("asked", "period"), [(60, 58), (30, 28), (11, 10), (1, 10)])

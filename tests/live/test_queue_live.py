@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
 
 ANNE, BERT, CARLA = "+493023125001", "+493023125002", "+493023125003"
 QUEUE, CLOSED, NO_SUCH = "8001", "8003", "8002"
-EVERY_S = 12
+EVERY_S = 24
 SLACK_S = 1.5
 """What a busy test machine may add to a moment."""
 
