@@ -47,11 +47,11 @@ def desk():
 
 def change(desk, **changes):
     """The queue of the test site, changed."""
-    queues = {"waiting": replace(desk.gate.site.queues["waiting"], **changes)}
+    queues = {"waiting-1": replace(desk.gate.site.queues["waiting-1"], **changes)}
     desk.gate.site = replace(desk.gate.site, queues=queues)
 
 
-def caller(what, *, does=(), number=CALLER, pres=0, queue="waiting"):
+def caller(what, *, does=(), number=CALLER, pres=0, queue="waiting-1"):
     request = AgiRequest(
         "queue",
         (queue, CHANNEL, what, "linde"),
@@ -64,7 +64,7 @@ def caller(what, *, does=(), number=CALLER, pres=0, queue="waiting"):
 
 
 def hook(**more):
-    request = AgiRequest("queue-wait", ("waiting", CHANNEL, UNIQUE_ID, "0.41"), channel="Local/hook-1;1")
+    request = AgiRequest("queue-wait", ("waiting-1", CHANNEL, UNIQUE_ID, "0.41"), channel="Local/hook-1;1")
     return Person(request, **more)
 
 
@@ -84,7 +84,7 @@ async def test_a_caller_who_joins_is_told_how_to_wait_and_written_down(desk):
     (event,) = desk.gate.ledger.events
     assert (event.id, event.kind, event.person) == (WAIT, EventKind.QUEUE_JOINED, desk.gate.tag(CALLER))
     assert event.sealed == {"number": CALLER}
-    assert event.body == {"wait": WAIT, "queue": "waiting", "principal": "linde", "unanswered": True}
+    assert event.body == {"wait": WAIT, "queue": "waiting-1", "principal": "linde", "unanswered": True}
 
 
 async def test_a_queue_that_nobody_configured_waits_as_the_dialplan_says(desk):
@@ -141,7 +141,7 @@ async def test_a_waiting_caller_hears_what_is_known(desk):
     (event,) = desk.gate.ledger.events
     assert event.body == {
         "wait": WAIT,
-        "queue": "waiting",
+        "queue": "waiting-1",
         "waited_s": 0.4,
         "said": said,
         "estimate_s": 171.4,

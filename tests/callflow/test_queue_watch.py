@@ -17,7 +17,7 @@ FIRST = {"Channel": "PJSIP/carrier-00000000", "Uniqueid": "1795967868.0"}
 SECOND = {"Channel": "PJSIP/carrier-00000001", "Uniqueid": "1795967868.1"}
 HOOK = {"Channel": "Local/hook@__func_periodic_hook_context__-00000000;1", "Uniqueid": "1795967868.2"}
 PLACEHOLDER = {"Channel": "Local/1234567890123456@ringfence-call-back-00000002;2", "Uniqueid": "1795967868.9"}
-AGENT = {"Event": "QueueMemberStatus", "Queue": "waiting", "Interface": "PJSIP/2001@desk", "Status": "1"}
+AGENT = {"Event": "QueueMemberStatus", "Queue": "waiting-1", "Interface": "PJSIP/2001@desk", "Status": "1"}
 SECRET = b"s" * 32
 
 
@@ -86,23 +86,23 @@ class Scene:
         self.now += dt.timedelta(seconds=seconds)
 
     async def joins(self, who, since, *, early="yes", position="1"):
-        does = {"Event": "UserEvent", "UserEvent": "RingfenceQueue", "Do": "wait", "Queue": "waiting"}
+        does = {"Event": "UserEvent", "UserEvent": "RingfenceQueue", "Do": "wait", "Queue": "waiting-1"}
         await self.take(
             {**does, **who, "Since": str(since), "Waited": "0.002", "Early": early, "ChannelState": "4"},
-            {"Event": "QueueCallerJoin", "Queue": "waiting", **who, "Position": position, "Count": position},
+            {"Event": "QueueCallerJoin", "Queue": "waiting-1", **who, "Position": position, "Count": position},
         )
 
     async def does(self, what, who, **more):
-        event = {"Event": "UserEvent", "UserEvent": "RingfenceQueue", "Do": what, "Queue": "waiting", **who, **more}
+        event = {"Event": "UserEvent", "UserEvent": "RingfenceQueue", "Do": what, "Queue": "waiting-1", **who, **more}
         await self.take(event)
 
     async def announces(self, who, hook=HOOK):
-        of = {"Of": who["Channel"], "OfUniqueid": who["Uniqueid"], "Queue": "waiting"}
+        of = {"Of": who["Channel"], "OfUniqueid": who["Uniqueid"], "Queue": "waiting-1"}
         await self.take({"Event": "UserEvent", "UserEvent": "RingfenceWait", **hook, **of})
 
     async def connects(self, who):
-        event = {"Event": "AgentConnect", "Queue": "waiting", **who, "Interface": "PJSIP/2001@desk", "HoldTime": "9"}
-        await self.take(event, {"Event": "QueueCallerLeave", "Queue": "waiting", **who, "Position": "1"})
+        event = {"Event": "AgentConnect", "Queue": "waiting-1", **who, "Interface": "PJSIP/2001@desk", "HoldTime": "9"}
+        await self.take(event, {"Event": "QueueCallerLeave", "Queue": "waiting-1", **who, "Position": "1"})
 
     def left(self):
         return [event.body for event in self.ledger.events if event.kind is EventKind.QUEUE_LEFT]
@@ -137,7 +137,7 @@ async def test_with_a_history_the_wait_is_told(scene):
         await scene.connects(who)
         scene.later(300)
         await scene.take(
-            {"Event": "AgentComplete", "Queue": "waiting", **who, "Interface": "PJSIP/2001@desk", "TalkTime": "300"}
+            {"Event": "AgentComplete", "Queue": "waiting-1", **who, "Interface": "PJSIP/2001@desk", "TalkTime": "300"}
         )
     await scene.joins({"Channel": "PJSIP/x", "Uniqueid": "18.0"}, 2000.0)
     await scene.connects({"Channel": "PJSIP/x", "Uniqueid": "18.0"})
@@ -178,7 +178,7 @@ async def test_an_answered_wait_is_written_down_once(scene):
     await scene.does("done", FIRST)
     await scene.take({"Event": "Hangup", **FIRST})
     (left,) = scene.left()
-    assert (left["how"], left["agent"], left["queue"]) == ("answered", "PJSIP/2001@desk", "waiting")
+    assert (left["how"], left["agent"], left["queue"]) == ("answered", "PJSIP/2001@desk", "waiting-1")
     assert left["waited_s"] == pytest.approx(42, abs=0.01)
     assert dt.datetime.fromisoformat(left["charged_from"]) == scene.now
 
@@ -209,7 +209,7 @@ async def test_who_hangs_up_has_abandoned(scene):
     """And was never charged."""
     await scene.joins(FIRST, 1000.0)
     await scene.take(
-        {"Event": "QueueCallerAbandon", "Queue": "waiting", **FIRST, "HoldTime": "5"},
+        {"Event": "QueueCallerAbandon", "Queue": "waiting-1", **FIRST, "HoldTime": "5"},
         {"Event": "Hangup", **FIRST},
     )
     assert [(left["how"], left["charged_from"]) for left in scene.left()] == [("abandoned", None)]
@@ -222,8 +222,8 @@ async def test_who_comes_back_has_the_place_before(scene):
     await scene.joins(SECOND, 1001.0, position="2")
     await scene.joins({"Channel": "PJSIP/third", "Uniqueid": "3.3"}, 1002.0, position="3")
     scene.later(5)
-    await scene.take({"Event": "QueueCallerJoin", "Queue": "waiting", **stranger, "Position": "4", "Count": "4"})
-    await scene.take({"Event": "QueueCallerLeave", "Queue": "waiting", **SECOND, "Position": "2"})
+    await scene.take({"Event": "QueueCallerJoin", "Queue": "waiting-1", **stranger, "Position": "4", "Count": "4"})
+    await scene.take({"Event": "QueueCallerLeave", "Queue": "waiting-1", **SECOND, "Position": "2"})
     await scene.does("outside", SECOND)
     await scene.does("again", SECOND)
     assert scene.published.places == {wait_of(SECOND): 2}
@@ -237,7 +237,7 @@ async def test_a_channel_that_waits_for_a_call_back_has_the_persons_place_and_is
     assert scene.published.places == {wait_of(PLACEHOLDER): 1}
     await scene.take({"Event": "Hangup", **PLACEHOLDER})
     assert scene.left() == []
-    assert scene.seen.calls.count(("queue_joined", "waiting")) == 1
+    assert scene.seen.calls.count(("queue_joined", "waiting-1")) == 1
 
 
 async def test_a_ledger_that_is_away_stops_nobody(scene):
@@ -251,8 +251,8 @@ async def test_a_ledger_that_is_away_stops_nobody(scene):
 async def test_after_a_lost_connection_it_knows_who_waits(scene):
     """Who came meanwhile is found with the time waited; who went is `unknown`; loud again whoever was left quiet."""
     await scene.joins(FIRST, 1000.0)
-    entry = {"Event": "QueueEntry", "Queue": "waiting", **SECOND, "Position": "1", "Wait": "30"}
-    params = {"Event": "QueueParams", "Queue": "waiting", "Completed": "3", "TalkTime": "100"}
+    entry = {"Event": "QueueEntry", "Queue": "waiting-1", **SECOND, "Position": "1", "Wait": "30"}
+    params = {"Event": "QueueParams", "Queue": "waiting-1", "Completed": "3", "TalkTime": "100"}
     scene.manager.answers = {
         "QueueStatus": [{"Response": "Success"}, params, entry],
         "CoreShowChannels": [{"Response": "Success"}, {"Event": "CoreShowChannel", **SECOND}],
@@ -270,8 +270,8 @@ async def test_after_a_lost_connection_it_knows_who_waits(scene):
 
 async def test_who_did_not_come_through_ringfence_is_not_ours(scene):
     """Counted in the queue, never written down."""
-    entry = {"Event": "QueueEntry", "Queue": "waiting", **SECOND, "Position": "1", "Wait": "30"}
-    params = {"Event": "QueueParams", "Queue": "waiting"}
+    entry = {"Event": "QueueEntry", "Queue": "waiting-1", **SECOND, "Position": "1", "Wait": "30"}
+    params = {"Event": "QueueParams", "Queue": "waiting-1"}
     scene.manager.answers = {
         "QueueStatus": [{"Response": "Success"}, params, entry],
         "Getvar": [{"Response": "Success", "Value": ""}],

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
     from tests.lab.wire_record import Invite
 
-QUEUE, PLAIN = "8001", "8009"
+CALLED, PLAIN = "811", "8009"
+QUEUE = "waiting-1"
 AT_ONCE_S = 2.0
 """The first word of all is to be heard so soon: 0.4 s are the plan, the rest is a busy machine's."""
 
@@ -113,7 +114,7 @@ class WaitingRoom:
 
     def see(self, event: Mapping[str, str]) -> None:
         """Take one AMI event of the PBX."""
-        if event.get("Queue") != "waiting":
+        if event.get("Queue") != QUEUE:
             return
         match event.get("Event"):
             case "QueueCallerJoin":
@@ -129,14 +130,14 @@ class WaitingRoom:
         """How many wait now."""
         return len(self.joined) - len(set(self.connected) | self.gone)
 
-    async def callers(self, until_s: float, to: str = QUEUE) -> None:
+    async def callers(self, until_s: float) -> None:
         """Keep so many waiting; they come one after the other, and new ones for those who were served."""
         while time.monotonic() < until_s:
             missing = self.wanted - (len(self.called) - len(self.connected))
             for _ in range(min(missing, 4)):
                 number = next(self.numbers)
                 self.called.append(number)
-                await self.lab.people.calls(number, to, ring_s=900, talk_s=self.chance.uniform(8, 25))
+                await self.lab.people.calls(number, CALLED, ring_s=900, talk_s=self.chance.uniform(8, 25))
             await asyncio.sleep(0.5)
 
     async def agents(self, until_s: float) -> None:
@@ -146,7 +147,7 @@ class WaitingRoom:
         while time.monotonic() < until_s:
             desk = self.chance.randint(1, DESKS)
             here = self._members.get(desk, False)
-            fields = {"Queue": "waiting", "Interface": f"PJSIP/210{desk}@desk-{desk}"}
+            fields = {"Queue": QUEUE, "Interface": f"PJSIP/210{desk}@desk-{desk}"}
             if here:
                 await self.lab.pbx.ami("QueueRemove", fields)
             else:
