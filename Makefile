@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test live soak check serve bench prompts format clean
+.PHONY: help setup demo test live soak waiting check serve bench prompts format clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ live: $(STAMP) ## only the tests on the live lab
 soak: $(STAMP) ## 200 calls into the objection line while everything is killed, 300 times (some 20 minutes)
 	$(BIN)/python -m tests.lab.kill_campaign
 
+waiting: $(STAMP) ## 100 callers in a queue for minutes, agents coming and going, the service killed (some 6 minutes)
+	$(BIN)/python -m tests.lab.waiting_room
+
 check: $(STAMP) ## format, lint, types, dialplan, rulebooks
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -48,7 +51,7 @@ serve: $(STAMP) ## run the service on embedded defaults
 bench: $(STAMP) ## ours against the yardsticks, side by side
 	$(BIN)/python -m tests.bench
 
-prompts: $(STAMP) ## make the sounds of the objection line anew where their texts changed
+prompts: $(STAMP) ## make the sounds of all prompts anew where their texts changed
 	@command -v espeak-ng >/dev/null || { apt-get update -q && apt-get install -y -q espeak-ng; }
 	$(BIN)/ringfence prompts build
 

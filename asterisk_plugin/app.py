@@ -16,13 +16,17 @@ from functools import partial
 from typing import TYPE_CHECKING, ParamSpec
 
 from asterisk_plugin.agi.server import AgiServer
-from asterisk_plugin.ami.client import AmiClient
+from asterisk_plugin.ami.client import CALL_EVENTS, AmiClient
+from asterisk_plugin.callflow.call_back import CallBack
 from asterisk_plugin.callflow.gate import Gate, Observer, utc_now
 from asterisk_plugin.callflow.objection_line import ObjectionLine, objection
 from asterisk_plugin.callflow.objection_replay import Replay
 from asterisk_plugin.callflow.objections import Objections
 from asterisk_plugin.callflow.outbound import attempt, warm_up
 from asterisk_plugin.callflow.outcome import outcome
+from asterisk_plugin.callflow.queue_announce import QueueDesk, queue, queue_wait
+from asterisk_plugin.callflow.queue_fields import QUEUE_EVENTS
+from asterisk_plugin.callflow.queue_watch import QueueWatch
 from asterisk_plugin.callflow.releases import finish_releases
 from asterisk_plugin.callflow.running_calls import RunningCalls
 from asterisk_plugin.callflow.running_legs import has_objection, principal_of
@@ -38,12 +42,14 @@ from asterisk_plugin.settings.data_dir import DataDir
 from asterisk_plugin.store.objections import ObjectionStore
 from asterisk_plugin.store.opening import open_client
 from asterisk_plugin.store.redis_store import RedisStore
+from asterisk_plugin.store.waits import Waits
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from asterisk_plugin.callflow.objection_call import History
+    from asterisk_plugin.callflow.queue_observing import QueueObserver
     from asterisk_plugin.ledger.sql import SqlLedger
     from asterisk_plugin.ports import Channel, Clock
     from asterisk_plugin.settings.load import Loaded
@@ -69,6 +75,7 @@ class Node:
         objections: Takes them.
         spool: Where they wait for ledger and store.
         replay: Brings them there; one process of a data directory runs it.
+        waits: What is known of callers who wait in queues.
     """
 
     ledger: SqlLedger
@@ -77,6 +84,7 @@ class Node:
     objections: Objections
     spool: ObjectionSpool
     replay: Replay
+    waits: Waits
 
     async def close(self) -> None:
         """Give back what is to be given back, write what waits, then let go of store and ledger."""
@@ -133,7 +141,8 @@ async def open_node(
     straight = ObjectionStore(store.client, identify=ledger.identity)
     objections = Objections(ledger=ledger, spool=spool, store=straight, secret=secret, on_fault=observer.fault)
     gate.hold = objections.hold
-    return Node(ledger, store, gate, objections, spool, Replay(spool, ledger=ledger, store=straight))
+    replay = Replay(spool, ledger=ledger, store=straight)
+    return Node(ledger, store, gate, objections, spool, replay, Waits(store.client))
 
 
 @contextlib.asynccontextmanager
@@ -178,7 +187,11 @@ def apply_gate_settings(gate: Gate, settings: RingfenceFile) -> None:
 
 
 def scripts(
-    gate: Gate, objections: Objections | None = None, *, history: History | None = None
+    gate: Gate,
+    objections: Objections | None = None,
+    *,
+    history: History | None = None,
+    waits: Waits | None = None,
 ) -> Mapping[str, Callable[[Channel], Awaitable[None]]]:
     """The scripts of the dialplan contract, by name.
 
@@ -186,6 +199,7 @@ def scripts(
         gate: Decides.
         objections: Takes them; None where nothing can be recorded, and then there is no objection line.
         history: Where the objection line looks up what it was not told; None where nothing can be.
+        waits: What is known of callers who wait in queues; None where nobody speaks to them.
     """
     known: dict[str, Callable[[Channel], Awaitable[None]]] = {
         "attempt": partial(attempt, gate),
@@ -194,6 +208,9 @@ def scripts(
     }
     if objections is not None:
         known["objection"] = partial(objection, ObjectionLine(gate, objections, history))
+    if waits is not None:
+        desk = QueueDesk(gate, waits, CallBack(gate))
+        known |= {"queue": partial(queue, desk), "queue-wait": partial(queue_wait, desk)}
     return known
 
 
@@ -208,7 +225,7 @@ async def start_agi(
     gc.freeze()
     gc.set_threshold(_GC_FIRST, 20, 50)
     warm_up(node.gate.site, node.gate.clock())
-    known = scripts(node.gate, node.objections, history=node.ledger)
+    known = scripts(node.gate, node.objections, history=node.ledger, waits=node.waits)
     server = AgiServer(known, settings, on_event=on_event)
     await server.start(listener)
     return server
@@ -222,25 +239,31 @@ class WatchedAsterisk:
         client: The connection; somebody has to run it.
         watchdog: Ends what has not passed the gate.
         running: Ends what rings a person who objects.
+        queues: Knows who waits in its queues.
     """
 
     client: AmiClient
     watchdog: Watchdog
     running: RunningCalls
+    queues: QueueWatch
 
     async def close(self) -> None:
         """Stop acting on events."""
+        await self.queues.close()
         await self.running.close()
         await self.watchdog.close()
 
 
-def watch_asterisk(node: Node, settings: AsteriskSettings, on_event: Callable[[str], None]) -> WatchedAsterisk:
-    """Put watchdog and running calls behind one AMI connection.
+def watch_asterisk(
+    node: Node, settings: AsteriskSettings, on_event: Callable[[str], None], observer: QueueObserver
+) -> WatchedAsterisk:
+    """Put watchdog, running calls and queues behind one AMI connection.
 
     Args:
         node: This node.
         settings: The Asterisk.
         on_event: Told what to count.
+        observer: Told what happens in the queues.
     """
     gate = node.gate
 
@@ -266,25 +289,26 @@ def watch_asterisk(node: Node, settings: AsteriskSettings, on_event: Callable[[s
         spares=spares,
         on_event=on_event,
     )
+    queues = QueueWatch(settings.name, gate, node.waits, observer)
     client = AmiClient(
         settings,
-        on_event=_both(watchdog.take, running.take),
-        on_up=_both(watchdog.up, running.up),
+        on_event=_each(watchdog.take, running.take, queues.take),
+        on_up=_each(watchdog.up, running.up, queues.up),
         on_down=watchdog.down,
+        events=(*CALL_EVENTS, *QUEUE_EVENTS),
     )
-    watchdog.attach(client)
-    running.attach(client)
-    return WatchedAsterisk(client, watchdog, running)
+    for listener in (watchdog, running, queues):
+        listener.attach(client)
+    return WatchedAsterisk(client, watchdog, running, queues)
 
 
-def _both(first: Callable[P, None], second: Callable[P, None]) -> Callable[P, None]:
-    """Two listeners as one; a fault of the first does not keep it from the second."""
+def _each(*listeners: Callable[P, None]) -> Callable[P, None]:
+    """Several listeners as one; a fault of one does not keep it from the next."""
 
     def tell(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            first(*args, **kwargs)
-        finally:
-            second(*args, **kwargs)
+        with contextlib.ExitStack() as stack:
+            for listener in reversed(listeners):
+                stack.callback(listener, *args, **kwargs)
 
     return tell
 

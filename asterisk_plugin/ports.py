@@ -211,6 +211,9 @@ class EventKind(enum.StrEnum):
     ATTEMPT = "attempt"
     TRUNK = "trunk"  # what came of a token on the trunk leg
     OUTCOME = "outcome"
+    QUEUE_JOINED = "queue-joined"  # somebody began to wait in a queue
+    QUEUE_TOLD = "queue-told"  # what that person was told there, and when
+    QUEUE_LEFT = "queue-left"  # how and when the waiting ended
     UNTOKENED = "untokened"  # the watchdog found a channel on a trunk without a token
     IMPORT = "import"
     CONFIGURATION = "configuration"

@@ -188,7 +188,7 @@ class Service:
 
     def _start_ami(self, node: Node) -> None:
         for settings in self._settings.asterisk:
-            watched = watch_asterisk(node, settings, self.observer.watchdog)
+            watched = watch_asterisk(node, settings, self.observer.watchdog, self.observer)
             self._watched.append(watched)
             self._stack.push_async_callback(watched.close)
             self._spawn(watched.client.run())

@@ -30,6 +30,7 @@ PURE_MAY_USE = {
     *(
         "__future__",
         "abc",
+        "bisect",
         "codecs",
         "collections",
         "dataclasses",
@@ -38,7 +39,7 @@ PURE_MAY_USE = {
         "enum",
         "functools",
     ),
-    *("hashlib", "hmac", "itertools", "math", "operator", "re", "string", "types", "typing", "unicodedata"),
+    *("hashlib", "heapq", "hmac", "itertools", "math", "operator", "re", "string", "types", "typing", "unicodedata"),
     *("zoneinfo", "phonenumbers", "holidays"),
 }
 CLOCK_READS = {"now", "utcnow", "today", "time", "monotonic", "perf_counter", "time_ns", "monotonic_ns"}

@@ -1,4 +1,4 @@
-"""What the gate did, as metrics and as one log line each.
+"""What the gate did and what happened in the queues, as metrics and as one log line each.
 
 Numbers are masked in the log unless the settings say otherwise: logs travel further than
 the ledger does.
@@ -10,10 +10,11 @@ import functools
 import logging
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 if TYPE_CHECKING:
     from asterisk_plugin.core.verdict import Verdict
+    from asterisk_plugin.core.waiting import Left
 
 _log = logging.getLogger("ringfence")
 
@@ -21,6 +22,9 @@ _SHOWN_DIGITS = 3
 
 # Finest around the target (30 ms) and the deadline (300 ms).
 _BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
+
+# Spain's three minutes and the announcements' one are bounds.
+_WAIT_BUCKETS_S = (5, 15, 30, 60, 90, 120, 180, 240, 300, 600, 900, 1800, 3600)
 
 
 def masked(number: str) -> str:
@@ -55,6 +59,7 @@ class ServiceObserver:
         # What is counted for each call, found by its labels once.
         self._count_decision = functools.cache(lambda *labels: self._decisions.labels(*labels).inc)
         self._count_session = functools.cache(lambda event: self._sessions.labels(event).inc)
+        self._queues = _QueueMetrics(registry)
 
     def _number(self, number: str) -> str:
         return masked(number) if self._mask_numbers else number
@@ -106,6 +111,29 @@ class ServiceObserver:
         known = type(error).__module__.startswith("asterisk_plugin")
         _log.error("fault where=%s error=%s", where, error, exc_info=None if known else error)
 
+    def queue_joined(self, queue: str, *, wait: str) -> None:
+        """Somebody began to wait in a queue."""
+        self._queues.joined.labels(queue).inc()
+        _log.info("queue joined wait=%s queue=%s", wait, queue)
+
+    def queue_told(self, queue: str, *, wait: str, is_known: bool) -> None:
+        """Somebody who waits was told how long, or that it cannot be said."""
+        known = "yes" if is_known else "no"
+        self._queues.told.labels(queue, known).inc()
+        _log.debug("queue told wait=%s queue=%s known=%s", wait, queue, known)
+
+    def queue_left(self, queue: str, *, wait: str, how: Left, waited_s: float | None) -> None:
+        """The waiting ended."""
+        self._queues.left.labels(queue, how.value).inc()
+        if waited_s is not None:
+            self._queues.wait_s.labels(queue, how.value).observe(waited_s)
+        shown = "-" if waited_s is None else f"{waited_s:.1f}"
+        _log.info("queue left wait=%s queue=%s how=%s waited_s=%s", wait, queue, how.value, shown)
+
+    def queue_waiting(self, queue: str, callers: int) -> None:
+        """So many wait now; said by the one process that watches that Asterisk."""
+        self._queues.waiting.labels(queue).set(callers)
+
     def agi(self, event: str) -> None:
         """Something happened to a FastAGI connection (`AgiServer`'s `on_event`)."""
         self._count_session(event)()
@@ -113,3 +141,29 @@ class ServiceObserver:
     def watchdog(self, event: str) -> None:
         """The watchdog saw something (`Watchdog`'s `on_event`)."""
         self._watchdog.labels(event).inc()
+
+
+class _QueueMetrics:
+    """Counters and gauges of the queues."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.joined = Counter("ringfence_queue_joined", "Waits begun", ["queue"], registry=registry)
+        self.told = Counter(
+            "ringfence_queue_told", "Announcements; known: a time could be said", ["queue", "known"], registry=registry
+        )
+        self.left = Counter("ringfence_queue_left", "Waits ended", ["queue", "how"], registry=registry)
+        self.wait_s = Histogram(
+            "ringfence_queue_wait_seconds",
+            "Time from joining to the end of the wait",
+            ["queue", "how"],
+            buckets=_WAIT_BUCKETS_S,
+            registry=registry,
+        )
+        # Of several processes one watches AMI and sets it; what a dead predecessor set is older and does not count.
+        self.waiting = Gauge(
+            "ringfence_queue_waiting",
+            "Callers who wait now",
+            ["queue"],
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )

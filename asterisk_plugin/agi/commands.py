@@ -222,12 +222,13 @@ def read(sounds: Sequence[str], *, wait_s: float) -> bytes:
         LocalProtocolError: A name must not be sent, or they are too long for one command.
 
     Wire:
-        `EXEC Read "RINGFENCE_KEY,ringfence/a&ringfence/b,1,,1,5"`, answered `200 result=0` whatever came of
+        `EXEC Read "RINGFENCE_KEY,ringfence/a&ringfence/b,1,n,1,5"`, answered `200 result=0` whatever came of
         it (read_result tells), -2 where Asterisk has no `Read()`.
     """
+    # Option n: a call that nobody has answered stays so, for it may wait free of charge.
     # Of a time-out of 0 `Read()` makes the dialplan's own, ten seconds.
     names = "&".join(map(_checked_sound, sounds))
-    command = f'EXEC Read "{KEY_VARIABLE},{names},1,,1,{max(wait_s, 0.001):.3f}"\n'.encode()
+    command = f'EXEC Read "{KEY_VARIABLE},{names},1,n,1,{max(wait_s, 0.001):.3f}"\n'.encode()
     if len(command) > MAX_COMMAND_BYTES:
         raise LocalProtocolError(f"{len(sounds)} sounds take {len(command)} bytes, {MAX_COMMAND_BYTES} are allowed")
     return command

@@ -73,6 +73,18 @@ def read_sounds(lines: Sequence[str]) -> int:
     return sum(1 for line in lines if line.strip() and not line.startswith("Available audio files"))
 
 
+def read_music_classes(lines: Sequence[str]) -> tuple[str, ...]:
+    """Names out of `moh show classes`."""
+    return tuple(line.removeprefix("Class: ").strip() for line in lines if line.startswith("Class: "))
+
+
+def read_config(fields: Fields) -> list[tuple[str, str]]:
+    """Key and value of every line in the answer to `GetConfig` for one category, in its order."""
+    lines = sorted((name, text) for name, text in fields.items() if name.startswith("Line-"))
+    pairs = [text.partition("=") for _, text in lines]
+    return [(key.strip(), value.strip()) for key, _, value in pairs]
+
+
 def read_version(text: str) -> int:
     """The major version out of `22.10.1+dfsg` or `certified/18.9-cert4`; 0 when it names none."""
     found = _VERSION.search(text)

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
     Fields = Mapping[str, str]
 
-EVENT_MASK = "call"
+EVENT_MASK = "call,agent,user"
+"""Classes of events; of those that the user has no right to read, Asterisk sends none."""
+
 CALL_EVENTS = ("Newchannel", "Newstate", "DialBegin", "Hangup")
-"""What the watchdog needs; an `eventfilter` in manager.conf may keep Asterisk to these."""
+"""What the watchdog needs; an `eventfilter` in manager.conf may keep Asterisk to these and the queues'."""
 
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0

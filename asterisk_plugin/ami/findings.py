@@ -88,12 +88,20 @@ def judge_own_rights(username: str, actions: Iterable[str]) -> list[Check]:
     return [Check("rights", State.OK, f"AMI user `{username}` may do what the service needs, and not dial")]
 
 
-def judge_own_events(username: str, read: frozenset[str]) -> Check:
-    """Whether our own AMI user is sent the events of calls."""
-    if "call" in read or "all" in read:
-        return Check("events", State.OK, f"AMI user `{username}` is sent the events of calls")
-    sentence = f"AMI user `{username}` is sent no events of calls, so the watchdog is blind"
-    return Check("events", State.FAIL, sentence, "in manager.conf: read = call")
+def judge_own_events(username: str, read: frozenset[str], needed: Sequence[str] = ("call",)) -> Check:
+    """Whether our own AMI user is sent the events that are needed.
+
+    Args:
+        username: Its name.
+        read: Its read classes.
+        needed: The classes it needs.
+    """
+    missing = [name for name in needed if name not in read and "all" not in read]
+    if not missing:
+        return Check("events", State.OK, f"AMI user `{username}` is sent the events that are needed")
+    blind = "so the watchdog is blind" if "call" in missing else "so nobody sees who waits in a queue"
+    sentence = f"AMI user `{username}` is sent no events of class {', '.join(missing)}, {blind}"
+    return Check("events", State.FAIL, sentence, f"in manager.conf: read = {','.join(needed)}")
 
 
 def judge_manager_users(write: Mapping[str, frozenset[str]]) -> list[Check]:

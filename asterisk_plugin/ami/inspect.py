@@ -9,6 +9,7 @@ from asterisk_plugin.ami import answers, findings
 from asterisk_plugin.ami.connection import Connection
 from asterisk_plugin.ami.endpoints import judge_endpoint
 from asterisk_plugin.ami.findings import Check, State
+from asterisk_plugin.ami.queues import QUEUE_EVENTS, QUEUE_MODULES, judge_music
 from asterisk_plugin.errors import ActionRefusedError, LoginRefusedError, ManagerError
 
 if TYPE_CHECKING:
@@ -40,10 +41,12 @@ class Expected:
     Args:
         contexts: Contexts that must be loaded.
         is_emergency: Tells whether the service lets a number pass as an emergency number.
+        queues: Names of the queues in which callers wait; empty where nobody waits for us.
     """
 
     contexts: Sequence[str]
     is_emergency: Callable[[str], bool]
+    queues: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +56,12 @@ class Inspected:
     Args:
         checks: Every check, names starting with the Asterisk's.
         system_name: Its `systemname`, None when it was not asked.
+        queues: Those of the expected queues that it has, as it writes their names; None when it was not asked.
     """
 
     checks: tuple[Check, ...]
     system_name: str | None = None
+    queues: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,8 @@ async def inspect_asterisk(
             else "check host and port, and `enabled = yes` in manager.conf"
         )
         checks.append(Check("AMI", State.FAIL, str(exc), remedy))
-    return Inspected(tuple(replace(check, name=f"{settings.name}: {check.name}") for check in checks), look.system_name)
+    named = tuple(replace(check, name=f"{settings.name}: {check.name}") for check in checks)
+    return Inspected(named, look.system_name, look.queues)
 
 
 async def _with_connection(
@@ -142,6 +148,7 @@ class _Look:
         self._login = login
         self._refused: list[str] = []
         self.system_name: str | None = None
+        self.queues: frozenset[str] | None = None
 
     async def everything(self, line: Connection) -> list[Check]:
         """Every check that this user may make, and one that names those it may not."""
@@ -154,6 +161,7 @@ class _Look:
             ("ARI users", self._ari_users),
             ("modules", self._modules),
             ("sounds", self._sounds),
+            *((("queues", self._queues), ("music on hold", self._music)) if self._expected.queues else ()),
         ):
             try:
                 checks += await look(line)
@@ -211,7 +219,8 @@ class _Look:
         checks = findings.judge_manager_users({user: each["write"] for user, each in rights.items()})
         own = self._settings.username
         if own in rights:
-            checks.append(findings.judge_own_events(own, rights[own]["read"]))
+            needed = QUEUE_EVENTS if self._expected.queues else ("call",)
+            checks.append(findings.judge_own_events(own, rights[own]["read"], needed))
         return checks
 
     async def _ari_users(self, line: Connection) -> list[Check]:
@@ -225,11 +234,34 @@ class _Look:
 
     async def _modules(self, line: Connection) -> list[Check]:
         needed = MODULES + (PJSIP_MODULES if any(t.startswith("PJSIP/") for t in self._settings.trunks) else ())
+        needed += QUEUE_MODULES if self._expected.queues else ()
         return [findings.judge_modules(answers.read_modules(await self._command(line, "module show")), needed)]
 
     async def _sounds(self, line: Connection) -> list[Check]:
         lines = await self._command(line, "core show sounds")
         return [findings.judge_sounds(answers.read_sounds(lines))]
+
+    async def _queues(self, line: Connection) -> list[Check]:
+        """Notes which queues there are: whether that is enough is seen over all Asterisks."""
+        self.queues = frozenset()
+        for name in self._expected.queues:
+            events = (await line.request("QueueStatus", {"Queue": name}, ANSWER_TIMEOUT_S))[1:]
+            self.queues |= {event["Queue"] for event in events if event.get("Event") == "QueueParams"}
+        return []
+
+    async def _music(self, line: Connection) -> list[Check]:
+        try:
+            classes = answers.read_music_classes(await self._command(line, "moh show classes"))
+        except ActionRefusedError as exc:
+            if _NO_COMMAND not in str(exc):
+                raise
+            classes = ()
+        checks = []
+        for name in sorted(self.queues or ()):
+            fields = {"Filename": "queues.conf", "Category": name}
+            options = answers.read_config((await line.request("GetConfig", fields, ANSWER_TIMEOUT_S))[0])
+            checks.append(judge_music(name, options, classes))
+        return checks
 
     async def _command(self, line: Connection, command: str) -> list[str]:
         return answers.read_output(await line.request("Command", {"Command": command}, ANSWER_TIMEOUT_S))

@@ -17,8 +17,10 @@ from asterisk_plugin.audio.folders import (
     write_file,
     write_made,
 )
+from asterisk_plugin.audio.loudness import over_music
 from asterisk_plugin.audio.shaping import SHAPE, for_the_line
 from asterisk_plugin.audio.voices import spelled
+from asterisk_plugin.core.prompts import is_over_music
 from asterisk_plugin.errors import StartupError
 
 if TYPE_CHECKING:
@@ -135,4 +137,4 @@ def sound_of(one: Wanted, voice: Voice) -> bytes:
     samples = for_the_line(spoken.samples, spoken.rate, pause_s=pause_after_s(one.name, one.text))
     if not samples:
         raise StartupError(f"the voice was silent for `{one.text[:40]}` ({one.language}, {one.name})")
-    return encode_alaw(samples)
+    return encode_alaw(over_music(samples) if is_over_music(one.name) else samples)

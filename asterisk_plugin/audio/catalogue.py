@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from asterisk_plugin.core.prompts import PROMPT_NAMES, PROMPTS, centre_prompt, company_prompt
+from asterisk_plugin.core.prompts import OBJECTION_PROMPTS, PROMPT_NAMES, PROMPTS, centre_prompt, company_prompt
 from asterisk_plugin.errors import ConfigError, ConfigProblem
 from asterisk_plugin.settings.explain import check_shape, did_you_mean
 from asterisk_plugin.settings.files import ConfigFile, read_config_file, shipped
@@ -91,7 +91,8 @@ class Catalogue:
         voice: Who speaks it.
         company: How a company's name is said, with `{name}` for it.
         centre: How the call centre's name is said.
-        texts: Every prompt of the objection line, and site prompts that are written out.
+        texts: Every prompt of the objection line, those of the queues (a language of the site's own may lack some),
+            and site prompts that are written out.
     """
 
     language: str
@@ -199,9 +200,13 @@ def _merge(files: Sequence[tuple[ConfigFile, CatalogueFile]], problems: list[Con
     last = files[-1][0]
     missing_keys = [key for key in VoiceEntry.model_fields if key not in voice and key != "piper"]
     problems += [last.problem(("voice", key), "nothing", "must be given for a new language") for key in missing_keys]
-    missing = [known for known, _ in PROMPTS if known not in texts]
+    missing = [known for known, _ in OBJECTION_PROMPTS if known not in texts]
     if missing:
-        problems.append(last.problem(("say",), f"no text for {', '.join(missing)}", "must have one for every prompt"))
+        problems.append(
+            last.problem(
+                ("say",), f"no text for {', '.join(missing)}", "must have one for every prompt of the objection line"
+            )
+        )
     if missing or missing_keys:
         return None
     settings = VoiceSettings(**{"piper": "", **voice}, respell=respell)  # type: ignore[arg-type]  # typed by VoiceEntry

@@ -1,4 +1,4 @@
-"""Whether every prompt is there, can be played, says what its text says, and is as loud as the others."""
+"""Whether every prompt is there, can be played, says what its text says, and is as loud as the others of its kind."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from asterisk_plugin.audio.catalogue import is_site_prompt
 from asterisk_plugin.audio.folders import folder_of, is_ours, read_made, sounds_in
 from asterisk_plugin.audio.formats import read_sound
 from asterisk_plugin.audio.levels import active_level_dbov, peak_dbov
-from asterisk_plugin.audio.shaping import SHAPE, TARGET_DBOV
+from asterisk_plugin.audio.loudness import target_dbov
+from asterisk_plugin.audio.shaping import SHAPE
 from asterisk_plugin.audio.site import effective_sounds
+from asterisk_plugin.core.prompts import PROMPT_NAMES, is_over_music
 from asterisk_plugin.settings.explain import did_you_mean
 
 if TYPE_CHECKING:
@@ -85,20 +87,23 @@ def _findings(
     made: Mapping[Path, Mapping[str, Made]],
 ) -> Iterator[Finding]:
     texts = prompts.texts(language)
+    if untold := [name for name in prompts.untold(language) if name not in files]:
+        what = f"prompts/{language}.toml has no text for {_shortened(untold)}; people who wait in a queue need it"
+        yield Finding(language, what, serious=language in prompts.queue_languages)
     missing = [name for name in texts if name not in files and not (prompts.is_example and is_site_prompt(name))]
     if missing:
         remedy = f"`ringfence prompts build{_site(missing)}` makes it"
         yield Finding(language, f"no sound for {_shortened(missing)}; {remedy}")
     wanted = prompts.wanted(language, texts)
     for name, paths in files.items():
-        if name not in texts:
+        if name not in texts and name not in PROMPT_NAMES:
             if not is_site_prompt(name):
                 yield Finding(language, f"{_listed(paths)} is no prompt: {did_you_mean(name, texts)}", serious=False)
             continue
         for path in paths:
             known = made.get(path.parent, {})
             ours = is_ours(path, known)
-            if ours and not _is_up_to_date(known[name], wanted[name]):
+            if ours and not (name in wanted and _is_up_to_date(known[name], wanted[name])):
                 yield Finding(language, f"{path.name} was made of another text or voice; build it again")
             yield from _sound_findings(language, path, ours=ours)
 
@@ -110,12 +115,15 @@ def _sound_findings(language: str, path: Path, *, ours: bool) -> Iterator[Findin
     if sound.fault or sound.samples is None:
         return
     level = active_level_dbov(sound.samples, sound.rate)
-    off_db = level - TARGET_DBOV
+    over_music = is_over_music(path.stem)
+    off_db = level - target_dbov(path.stem)
     if level < SILENT_DBOV:
         yield Finding(language, f"{path.name} is silent")
     elif abs(off_db) > (EVEN_DB if ours else OWN_EVEN_DB):
-        word = "louder" if off_db > 0 else "softer"
-        yield Finding(language, f"{path.name} is {abs(off_db):.1f} dB {word} than the other prompts", serious=ours)
+        word, others = "louder" if off_db > 0 else "softer", "prompts over music" if over_music else "prompts"
+        hidden = "; it will be hard to hear there" if over_music and off_db < 0 else ""
+        what = f"{path.name} is {abs(off_db):.1f} dB {word} than the other {others}{hidden}"
+        yield Finding(language, what, serious=ours)
     if peak_dbov(sound.samples) > CLIPPED_DBOV:
         yield Finding(language, f"{path.name} touches full scale: it will sound distorted", serious=ours)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from asterisk_plugin.audio.building import Wanted, is_digit, recipe
 from asterisk_plugin.audio.catalogue import Catalogue, load_catalogues, site_texts
 from asterisk_plugin.audio.folders import SOUNDS, folder_of, is_ours, read_made, sounds_in
+from asterisk_plugin.audio.loudness import loudness_of
 from asterisk_plugin.audio.voices import EspeakVoice, PiperVoice, Voice, piper_model
 from asterisk_plugin.core.prompts import PROMPTS
 from asterisk_plugin.errors import InputError
@@ -26,13 +27,14 @@ VOICES = "voices"
 
 @dataclass(frozen=True, slots=True)
 class SitePrompts:
-    """What a site's objection line says, and with what.
+    """What a site's objection line and its queues say, and with what.
 
     Args:
         catalogues: By language.
         shipped_texts: The catalogues as they are shipped, for what a site says otherwise.
         names: By language, the names of companies and call centre: prompt name -> text.
         own_sounds: The site's own folder of sounds; the shipped one where no configuration is given.
+        queue_languages: Those in which people wait in a queue.
         is_example: Its campaigns are the shipped ones, whose companies are made up.
         voice_folders: Where voices of Piper lie.
     """
@@ -41,6 +43,7 @@ class SitePrompts:
     shipped_texts: Mapping[str, Catalogue]
     names: Mapping[str, Mapping[str, str]]
     own_sounds: Path
+    queue_languages: frozenset[str] = frozenset()
     is_example: bool = False
     voice_folders: Sequence[Path] = ()
 
@@ -61,9 +64,13 @@ class SitePrompts:
         return [language for language in self.catalogues if not languages or language in languages]
 
     def texts(self, language: str) -> dict[str, str]:
-        """Everything a language must have, in the order in which it is heard, names last."""
-        catalogue = self.catalogues[language]
-        return {**{name: catalogue.texts[name] for name, _ in PROMPTS}, **self.names.get(language, {})}
+        """Everything a language says, in the order in which it is heard, names last."""
+        said = self.catalogues[language].texts
+        return {**{name: said[name] for name, _ in PROMPTS if name in said}, **self.names.get(language, {})}
+
+    def untold(self, language: str) -> list[str]:
+        """Prompts of the queues that a language has no text for: one of the site's own may leave them out."""
+        return [name for name, _ in PROMPTS if name not in self.catalogues[language].texts]
 
     def voice(self, language: str) -> Voice:
         """Who would speak a language; it is not said that the program is installed."""
@@ -75,7 +82,9 @@ class SitePrompts:
         """Texts of a language as sounds to be made."""
         voice, settings = self.voice(language), self.catalogues[language].voice
         return {
-            name: Wanted(language, name, text, recipe(text, voice, digit=is_digit(name), settings=settings))
+            name: Wanted(
+                language, name, text, recipe(text, voice, digit=is_digit(name), settings=settings) + loudness_of(name)
+            )
             for name, text in texts.items()
         }
 
@@ -86,7 +95,7 @@ class SitePrompts:
         return {
             name: own.texts[name]
             for name, _ in PROMPTS
-            if known is None or other_voice or known.texts[name] != own.texts[name]
+            if name in own.texts and (known is None or other_voice or known.texts[name] != own.texts[name])
         }
 
 
@@ -96,7 +105,7 @@ def shipped_sounds() -> Path:
 
 
 def site_prompts(loaded: Loaded, *, voice_folders: Sequence[Path] = ()) -> SitePrompts:
-    """Put together what a site's objection line says.
+    """Put together what a site says.
 
     Args:
         loaded: The site's configuration.
@@ -112,6 +121,7 @@ def site_prompts(loaded: Loaded, *, voice_folders: Sequence[Path] = ()) -> SiteP
         shipped_texts=load_catalogues(),
         names={language: site_texts(one, loaded) for language, one in catalogues.items()},
         own_sounds=own / SOUNDS if own else shipped_sounds(),
+        queue_languages=frozenset(queue.language for queue in loaded.site.queues.values()),
         is_example=own is None,
         voice_folders=(*voice_folders, *([own / VOICES] if own else [])),
     )

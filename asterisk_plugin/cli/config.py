@@ -11,6 +11,7 @@ from rich.table import Table
 
 from asterisk_plugin.cli.boundary import problem_line
 from asterisk_plugin.cli.given import complain, console, given, say
+from asterisk_plugin.core.queue_law import announce_every_s
 from asterisk_plugin.settings.files import dotted
 from asterisk_plugin.settings.show import format_service
 from asterisk_plugin.settings.toml_lines import KeyPath, key_lines, line_of
@@ -87,6 +88,7 @@ def _summary(loaded: Loaded) -> None:
     table.add_row("principals", _counted(loaded.principals))
     table.add_row("campaigns", _counted(site.campaigns))
     table.add_row("caller IDs", str(len(site.caller_ids)))
+    table.add_row("queues", _counted(site.queues))
     table.add_row("rulebooks", ", ".join(book.version for book in site.rulebooks.values()) or "none: nobody is called")
     for book in site.rulebooks.values():
         for value in book.recall:
@@ -131,3 +133,21 @@ def _campaigns(loaded: Loaded) -> None:
     out.print()
     out.print(numbers)
     out.print(campaigns)
+    out.print(_queues(loaded))
+
+
+def _queues(loaded: Loaded) -> Table:
+    table = Table(
+        "queue", "principal", "language", "numbers", "told every", "calls back", title="Queues", title_justify="left"
+    )
+    today = dt.datetime.now(dt.UTC).date()
+    for queue in loaded.site.queues.values():
+        table.add_row(
+            queue.id,
+            queue.principal.name,
+            queue.language,
+            ", ".join(number.e164 for number in queue.numbers) or "none given",
+            f"{announce_every_s(queue, loaded.site, today)} s",
+            queue.call_back.id if queue.call_back else "no",
+        )
+    return table

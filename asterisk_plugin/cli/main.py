@@ -20,6 +20,7 @@ from asterisk_plugin.cli import (
     objection_line,
     objections,
     prompts,
+    queues,
     rebuild,
     records,
     tokens,
@@ -105,5 +106,6 @@ app.command(name="object", rich_help_panel="Records")(records.object_)
 app.add_typer(objections.app, name="objections", rich_help_panel="Records")
 app.add_typer(records.consent, name="consent", rich_help_panel="Records")
 app.add_typer(records.relationship, name="relationship", rich_help_panel="Records")
+app.add_typer(queues.app, name="queue", rich_help_panel="Records")
 app.add_typer(evidence.app, name="evidence", rich_help_panel="Records")
 app.command(rich_help_panel="Records")(rebuild.rebuild)

@@ -1,4 +1,4 @@
-"""`ringfence prompts`: make, check, list and install what the objection line says."""
+"""`ringfence prompts`: make, check, list and install what the objection line and the queues say."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from asterisk_plugin.audio.building import Wanted
     from asterisk_plugin.audio.site import SitePrompts
 
-app = typer.Typer(help="What the objection line says: texts and sounds.", no_args_is_help=True)
+app = typer.Typer(help="What the objection line and the queues say: texts and sounds.", no_args_is_help=True)
 
 Languages = Annotated[
     list[str] | None, typer.Option("--lang", metavar="CODE", help="Only this language; can be given several times.")
@@ -104,9 +104,11 @@ def check(
             check_installed(prompts, language, directory) if directory else check_configured(prompts, language)
         )
     ]
-    silent = sorted(_campaign_languages(ctx) - prompts.catalogues.keys()) if not lang else []
+    campaigns = {language: "a campaign" for language in _campaign_languages(ctx)}
+    spoken = {**dict.fromkeys(prompts.queue_languages, "a queue"), **campaigns}
+    silent = sorted(spoken.keys() - prompts.catalogues.keys()) if not lang else []
     for language in silent:
-        complain(f"{language}: a campaign speaks it, and there is no prompts/{language}.toml")
+        complain(f"{language}: {spoken[language]} speaks it, and there is no prompts/{language}.toml")
     for finding in findings:
         (complain if finding.serious else say)(str(finding))
     serious = sum(finding.serious for finding in findings) + len(silent)
@@ -158,12 +160,17 @@ def list_(ctx: typer.Context, lang: Languages = None) -> None:
 
     from asterisk_plugin.audio.folders import is_ours, read_made
     from asterisk_plugin.audio.site import effective_sounds
+    from asterisk_plugin.core.prompts import QUEUE_NAMES
 
     prompts = _prompts(ctx)
     for language in prompts.choose(lang or ()):
         files = effective_sounds(prompts.folders, language)
         table = Table("prompt", "says", "sound", title=f"{prompts.catalogues[language].name} ({language})")
-        for name, text in prompts.texts(language).items():
+        untold, of_queue = dict.fromkeys(prompts.untold(language), "no text"), False
+        for name, text in {**prompts.texts(language), **untold}.items():
+            if (name in QUEUE_NAMES) is not of_queue:
+                table.add_section()
+                of_queue = not of_queue
             paths = files.get(name, [])
             ours = bool(paths) and is_ours(paths[0], read_made(paths[0].parent))
             table.add_row(name, text, "missing" if not paths else "made" if ours else f"your own, {paths[0].name}")

@@ -6,8 +6,6 @@ import contextlib
 import csv
 import datetime as dt
 import json
-import os
-import re
 import sys
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
@@ -16,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from asterisk_plugin.callflow.register import Register, confirmation_of
+from asterisk_plugin.cli.exporting import counted, harmless, whole_file
 from asterisk_plugin.cli.fields import unprintable, visible
 from asterisk_plugin.cli.given import console, read_number
 from asterisk_plugin.cli.opened import keys_of_records, ledger_of, put_in_force
@@ -24,7 +23,7 @@ from asterisk_plugin.core.site import EVERYONE
 from asterisk_plugin.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
     from asterisk_plugin.cli.opened import Keys
@@ -39,10 +38,6 @@ COLUMNS = (
     "confirmed_by",
 )
 """Columns of the CSV."""
-
-# A spreadsheet may take a semicolon, a tab or a line break within a cell for the cell's end, and the wide signs of
-# Japanese keyboards for the plain ones.
-_FORMULA = re.compile(r'(^|[;\t\n])(?=[ "]*[=+\-@＝＋－＠])|^(?=[\t\n])')
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,19 +104,14 @@ async def search(loaded: Loaded, what: str, country: str) -> Sequence[Entry]:
 async def export(loaded: Loaded, wanted: Wanted, file: Path | None, form: str) -> int:
     """Write objections to a file, or to standard output; returns how many. Raises as `newest`."""
     async with _register(loaded) as (register, _, _):
-        with _progress(shown=file is not None) as on_entry:
-            if file is None:
-                return await _write(register.entries(wanted), sys.stdout, form, on_entry)
-            draft = file.with_name(f".{file.name}.{os.getpid()}")
-            try:
-                with os.fdopen(_private(draft), "w", newline="", encoding="utf-8") as out:
-                    rows = await _write(register.entries(wanted), out, form, on_entry)
-                draft.rename(file)
-            except OSError as exc:
-                raise InputError(f"`{file}` cannot be written: {exc.strerror or exc}") from exc
-            finally:
-                draft.unlink(missing_ok=True)
-            return rows
+        if file is None:
+            return await _write(register.entries(wanted), sys.stdout, form, lambda: None)
+        with (
+            counted("objections") as on_entry,
+            whole_file(file) as draft,
+            draft.open("w", newline="", encoding="utf-8") as out,
+        ):
+            return await _write(register.entries(wanted), out, form, on_entry)
 
 
 async def withdraw(loaded: Loaded, asked: Asked, country: str) -> Withdrawal:
@@ -247,27 +237,4 @@ def _cells(entry: Entry) -> dict[str, str]:
     }
     texts = {name: values.get(name, "") for name in COLUMNS}
     # What a stranger said must not become a formula in somebody's spreadsheet; a number's own + is ours.
-    return {name: text if name == "number" else _harmless(text) for name, text in texts.items()}
-
-
-def _harmless(text: str) -> str:
-    return _FORMULA.sub(r"\1'", visible(text))
-
-
-def _private(path: Path) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-
-
-@contextlib.contextmanager
-def _progress(*, shown: bool) -> Iterator[Callable[[], None]]:
-    """A count on a terminal, nothing elsewhere."""
-    if not shown or not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.completed} objections"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("writing", total=None)
-        yield lambda: progress.advance(task)
+    return {name: text if name == "number" else harmless(text) for name, text in texts.items()}

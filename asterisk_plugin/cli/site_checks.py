@@ -11,8 +11,10 @@ import sqlalchemy as sa
 
 from asterisk_plugin.ami.findings import Check, State, judge_system_names
 from asterisk_plugin.ami.inspect import Expected, Login, inspect_asterisk
+from asterisk_plugin.ami.queues import judge_queues
 from asterisk_plugin.callflow.gate import utc_now
 from asterisk_plugin.core.engine import is_emergency_number
+from asterisk_plugin.core.queue_law import Standing, queue_findings
 from asterisk_plugin.errors import LedgerUnavailableError, StartupError, StoreError
 from asterisk_plugin.ledger import open_ledger
 from asterisk_plugin.settings.cross import is_loopback
@@ -22,6 +24,7 @@ from asterisk_plugin.store.inspection import inspect
 from asterisk_plugin.store.opening import open_client
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Sequence
 
     from asterisk_plugin.ports import Clock
@@ -32,15 +35,33 @@ STORE_TIMEOUT_S = 3.0
 LEAST_FREE_BYTES = 200_000_000
 
 OPTIONAL_CONTEXTS = frozenset({"ringfence-refused"})
-_CONTEXT = re.compile(r"^\[([A-Za-z0-9_-]+)\]", re.MULTILINE)
+QUEUE_CONTEXTS = (
+    "ringfence-queue",
+    "ringfence-queue-wait",
+    "ringfence-queue-keys",
+    "ringfence-queue-agent",
+    "ringfence-call-back",
+)
+_STATES = {Standing.LAWFUL: State.OK, Standing.UNSURE: State.WARN, Standing.UNLAWFUL: State.FAIL}
+# Ours are all called so; what else stands in brackets there is a section of another file, `[applicationmap]`.
+_CONTEXT = re.compile(r"^\[(ringfence-[A-Za-z0-9_-]+)\]", re.MULTILINE)
 
 
-def shipped_contexts() -> tuple[str, ...]:
-    """The contexts of our dialplan files, those a site may leave out excepted."""
+def shipped_contexts(*, queues: bool = False) -> tuple[str, ...]:
+    """The contexts of our dialplan files, those a site may leave out excepted.
+
+    Args:
+        queues: Queues are configured, so theirs are needed too.
+    """
     names = []
     for file in sorted(shipped("dialplan").glob("ringfence-*.conf*")):
         names += _CONTEXT.findall(file.read_text(encoding="utf-8"))
-    return tuple(name for name in dict.fromkeys(names) if name not in OPTIONAL_CONTEXTS)
+    always = [name for name in dict.fromkeys(names) if name not in OPTIONAL_CONTEXTS and not _is_for_queues(name)]
+    return (*always, *(QUEUE_CONTEXTS if queues else ()))
+
+
+def _is_for_queues(context: str) -> bool:
+    return context in QUEUE_CONTEXTS or context.startswith("ringfence-queue")
 
 
 async def run_checks(
@@ -65,9 +86,11 @@ async def run_checks(
     own = await asyncio.gather(
         _check_agi(loaded, data_dir), _check_store(loaded, data_dir), _check_ledger(loaded, data_dir)
     )
+    needed = shipped_contexts(queues=bool(loaded.site.queues)) if contexts is None else contexts
     return [
-        *await _check_asterisks(loaded, shipped_contexts() if contexts is None else contexts, admin, clock),
+        *await _check_asterisks(loaded, needed, admin, clock),
         *(check for checks in own for check in checks),
+        *_check_queues(loaded, clock().date()),
         _check_disk(loaded),
         *_check_exposure(loaded),
     ]
@@ -78,7 +101,8 @@ async def _check_asterisks(loaded: Loaded, contexts: Sequence[str], admin: Login
     if not asterisks:
         sentence = "no [[asterisk]] is configured: nobody watches the trunks, and none was looked at"
         return [Check("asterisk", State.WARN, sentence, "add [[asterisk]] to ringfence.toml")]
-    expected = Expected(contexts, lambda number: is_emergency_number(number, loaded.site))
+    queues = tuple(loaded.site.queues)
+    expected = Expected(contexts, lambda number: is_emergency_number(number, loaded.site), queues)
     inspected = await asyncio.gather(
         *(inspect_asterisk(each, expected=expected, clock=clock, admin=admin) for each in asterisks)
     )
@@ -89,6 +113,12 @@ async def _check_asterisks(loaded: Loaded, contexts: Sequence[str], admin: Login
         if each.system_name is not None
     }
     checks += judge_system_names(names)
+    found = {
+        settings.name: each.queues
+        for settings, each in zip(asterisks, inspected, strict=True)
+        if each.queues is not None
+    }
+    checks += judge_queues(queues, found)
     for settings in asterisks:
         if is_loopback(loaded.service.agi.host) and not is_loopback(settings.host):
             sentence = f"FastAGI listens on {loaded.service.agi.host}, which `{settings.host}` cannot reach"
@@ -145,6 +175,17 @@ async def _check_ledger(loaded: Loaded, data_dir: DataDir) -> list[Check]:
         return [Check("ledger", State.FAIL, str(exc), "without it nobody is dialled")]
     kind = sa.make_url(url).get_backend_name()
     return [Check("ledger", State.OK, f"can be opened for writing ({kind})")]
+
+
+def _check_queues(loaded: Loaded, day: dt.date) -> list[Check]:
+    """What the law says of every queue as it is configured."""
+    checks = []
+    for queue in loaded.site.queues.values():
+        for finding in queue_findings(queue, loaded.site, day):
+            source = f" ({finding.source.text})" if finding.source else ""
+            state = _STATES[finding.standing]
+            checks.append(Check(f"law of queue {queue.id}", state, f"{finding.sentence}{source}", finding.remedy))
+    return checks
 
 
 def _check_disk(loaded: Loaded) -> Check:

@@ -37,8 +37,10 @@ _CLEARED = {"objection": "RINGFENCE_OBJECTION", **{script: name for script, (nam
 _SENT_TO = re.compile(r"[bBF]\(([A-Za-z0-9_-]+)\^([A-Za-z0-9_-]+)\^([A-Za-z0-9_-]+)")
 _SHADOWED = re.compile(
     r"\$\{(RINGFENCE_(?:AGI|AGI_SCRIPT|WAIT_S|SCRIPT_WAIT_S|DIAL_OPTIONS|CALLER_NAME|OBJECTION_S|CALL_BACK"
-    r"|OBJECTION_PROCESSES))\b"
+    r"|OBJECTION_PROCESSES|QUEUE_OPTIONS|QUEUE_TALK_S))\b"
 )
+_ANY_ANSWER = frozenset({"outcome", "queue", "queue-wait"})
+"""Scripts on whose answer nothing depends that must not happen: who waits in a queue waits on without them."""
 _HANDLER = "CHANNEL(hangup_handler_push)="
 _LINE = frozenset({"ringfence-objection", "ringfence-callback"})
 _TAKES_KEYS = frozenset({"background", "disa", "read", "readexten", "waitexten"})
@@ -166,7 +168,7 @@ def _dial(extension: Extension, step: Step) -> Iterator[LintProblem]:
 def _agi(extension: Extension, step: Step) -> Iterator[LintProblem]:
     """RINGFENCE_DECISION and RINGFENCE_TRUNK: cleared before AGI(), compared exactly after it."""
     script = _script(step)
-    if not script or script == "outcome":  # nothing depends on an outcome
+    if not script or script in _ANY_ANSWER:
         return
     before = [other for other in extension.steps if other.priority < step.priority]
     after = [other for other in extension.steps if other.priority > step.priority]
@@ -203,10 +205,10 @@ def _script(step: Step) -> str:
     if step.application not in ("agi", "eagi"):
         return ""
     first, second = (*arguments(step.data), "", "")[:2]
-    named = re.search(r"/(attempt|trunk|outcome|objection)$", first)
+    named = re.search(r"/(attempt|trunk|outcome|objection|queue|queue-wait)$", first)
     if named:
         return named[1]
-    return second if second in (*_CLEARED, "outcome") else first
+    return second if second in _CLEARED or second in _ANY_ANSWER else first
 
 
 def _comparison(_: Extension, step: Step) -> Iterator[LintProblem]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Generic, TypeVar
 
 from asterisk_plugin.core.caller_id_parameters import CallBack, FromAbroad, NumberClass, NumberOwner
@@ -155,6 +155,9 @@ class Law:
 
 NO_LAW = Law()
 
+CALL_SHAPES = frozenset(field.name for field in fields(Law)) - {"rulebook", "unconfirmed"}
+"""Parameters about calls that we make. Those about queues are read by `core/queue_law.py`."""
+
 
 @functools.lru_cache(maxsize=4096)
 def law_in_force(
@@ -174,10 +177,38 @@ def law_in_force(
         days: Today in every zone the person may be in; what holds on any of them binds.
         accepted: Dotted names of values from memory that the admin accepted.
     """
+    found, unconfirmed = entries_in_force(
+        rulebook, kind, shapes=CALL_SHAPES, memberships=memberships, days=days, accepted=accepted
+    )
+    return Law(rulebook, unconfirmed, **found)
+
+
+def entries_in_force(
+    rulebook: Rulebook,
+    kind: CallKind,
+    *,
+    shapes: frozenset[str],
+    memberships: frozenset[str],
+    days: tuple[dt.date, ...],
+    accepted: frozenset[str],
+) -> tuple[dict[str, tuple[InForce[Any], ...]], tuple[str, ...]]:
+    """Every entry of some parameters that binds one kind of call, as in `law_in_force`.
+
+    Args:
+        rulebook: Where they stand.
+        kind: What kind of call.
+        shapes: Which parameters, by the last part of their names.
+        memberships: Profiles that bind the principal, with country.
+        days: What holds on any of them binds.
+        accepted: Dotted names of values from memory that the admin accepted.
+
+    Returns:
+        Entries by shape, and the names of parameters left out because their value is from memory.
+    """
     found: dict[str, list[InForce[Any]]] = {}
     unconfirmed = []
     for parameter in rulebook.parameters.values():
-        if parameter.profile and parameter.profile not in memberships:
+        if parameter.shape not in shapes or (parameter.profile and parameter.profile not in memberships):
             continue
         values = {value.since: value for day in days if (value := parameter.find(day)) is not None}
         for value in values.values():
@@ -189,4 +220,4 @@ def law_in_force(
                 for entry in value.entries or ()
                 if entry.applies.covers(kind)
             )
-    return Law(rulebook, tuple(unconfirmed), **{shape: tuple(entries) for shape, entries in found.items()})
+    return {shape: tuple(entries) for shape, entries in found.items()}, tuple(unconfirmed)

@@ -12,9 +12,13 @@ from asterisk_plugin.core.site import Campaign, LineMode, Site
 from asterisk_plugin.core.verdict import Source
 
 CALLED_BACK = "call-back"
+WAITING = "waiting"
 
-CHOSEN = frozenset({"agent", "transfer", CALLED_BACK})
-"""Paths on which somebody chose the line: the agent, the API, or the person who called back."""
+CALLED_US = frozenset({CALLED_BACK, WAITING})
+"""Paths of somebody who called us: back, or to wait in a queue; the network tells the number."""
+
+CHOSEN = frozenset({"agent", "transfer"}) | CALLED_US
+"""Paths on which somebody chose the line: the agent, the API, or the person who called."""
 
 
 def line_mode(campaign: Campaign, country: str, *, site: Site, now: dt.datetime) -> LineMode:
@@ -45,7 +49,7 @@ def is_line_open(campaign: Campaign, country: str, path: str, *, site: Site, now
     Args:
         campaign: The campaign.
         country: ISO 3166-1 alpha-2 of the person's number, empty when it is not known.
-        path: `call-end`, `queue`, `agent`, `transfer` or `call-back`.
+        path: `call-end`, `queue`, `agent`, `transfer`, `call-back` or `waiting`.
         site: The configuration.
         now: Aware moment.
 

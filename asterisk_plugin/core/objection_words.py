@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import phonenumbers
 
+from asterisk_plugin.core.objection_offer import CALLED_US
 from asterisk_plugin.core.objection_state import State
 from asterisk_plugin.core.objection_tree import Slot
 from asterisk_plugin.core.prompts import centre_prompt, digit_prompts
@@ -32,7 +33,7 @@ def words_of(state: State, lines: tuple[str, ...]) -> tuple[str, ...]:
 
 def _who(state: State) -> tuple[str, ...]:
     offer = state.offer
-    first = "this-number-is-used-by" if offer.path == "call-back" else "you-were-called-by"
+    first = "this-number-is-used-by" if offer.path in CALLED_US else "you-were-called-by"
     if offer.centre_name == centre_prompt(offer.principal_id):
         return first, offer.company_name
     return first, offer.centre_name, "on-behalf-of", offer.company_name

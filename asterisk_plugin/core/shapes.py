@@ -39,6 +39,7 @@ from asterisk_plugin.core.parameters import (
     SpecialDay,
     Window,
 )
+from asterisk_plugin.core.queue_shapes import read_announcement, read_answer_share, read_no_hang_up, read_numbers
 from asterisk_plugin.core.site import Audience, DialMode, PrincipalKind, Purpose
 
 SELECTION = ("purposes", "audiences", "dial_modes", "sectors")
@@ -269,5 +270,9 @@ SHAPES: Mapping[str, Shape] = {
     "caller_id_from_abroad": Shape("numbering plan", _caller_id_from_abroad),
     "call_back": Shape("duration", _call_back),
     "ring_time": Shape("seconds", _ring_time),
+    "queue_numbers": Shape("line types", read_numbers),
+    "queue_announcement": Shape("seconds", read_announcement),
+    "queue_no_hang_up": Shape("grounds", read_no_hang_up),
+    "queue_answer_share": Shape("percent", read_answer_share),
 }
 """Every parameter a rulebook may hold."""

@@ -202,6 +202,44 @@ class Campaign:
         return hash(self.id)
 
 
+class AtLimit(enum.StrEnum):
+    """What is done before the carrier would end an unanswered call that still waits."""
+
+    ANSWER = "answer"  # the call is answered, and charged from then on
+    CALL_BACK = "call-back"  # first a call-back is offered; who does not take it is answered
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue of `app_queue` in which callers wait.
+
+    Args:
+        id: Its name in queues.conf; `[A-Za-z0-9_-]{1,40}`.
+        principal: For whom its calls are taken.
+        language: ISO 639-1 of what waiting callers are told.
+        numbers: Numbers that lead to it.
+        unanswered: Callers wait in early media and are not charged until an agent answers.
+        announce_every_s: Longest time between two announcements of the expected wait, in seconds.
+        carrier_limit_s: The carrier ends a call that nobody answered after so many seconds; 0: it never does.
+        at_limit: What is done before that.
+        call_back: The campaign that calls back whoever asks for it; None: no call-back is offered.
+        objection_key: The objection line is offered too.
+        fixed_price: A call to its numbers costs the same however long it lasts.
+    """
+
+    id: str
+    principal: Principal
+    language: str = "en"
+    numbers: tuple[PhoneNumber, ...] = ()
+    unanswered: bool = True
+    announce_every_s: int = 60
+    carrier_limit_s: int = 120
+    at_limit: AtLimit = AtLimit.ANSWER
+    call_back: Campaign | None = None
+    objection_key: bool = True
+    fixed_price: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class ClosedDay:
     """A day the admin closed for a country: national mourning, a local holiday.
@@ -233,6 +271,7 @@ class Site:
         accepted_unchecked: Rulebook parameters with confidence `recall` the admin accepted.
         last_dial_s: Seconds before the end of a calling window at which the last dial may start.
         objection_line: How the objection line behaves.
+        queues: Queues in which callers wait, by id.
         version: Short hash of all files.
     """
 
@@ -247,4 +286,5 @@ class Site:
     accepted_unchecked: frozenset[str] = frozenset()
     last_dial_s: int = 60
     objection_line: LineSettings = field(default_factory=LineSettings)
+    queues: Mapping[str, Queue] = field(default_factory=dict)
     version: str = ""

@@ -11,14 +11,16 @@ from asterisk_plugin.ledger import tables
 from asterisk_plugin.ledger.appending import look_up_seqs
 from asterisk_plugin.ledger.chain import Row
 from asterisk_plugin.ledger.database import Database, translated
-from asterisk_plugin.ledger.rows import stored_event
+from asterisk_plugin.ledger.rows import moment_text, stored_event
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Collection
 
     from asterisk_plugin.ports import StoredEvent
 
 _AFTER_ALL = 2**62
+_END_OF_TIME = "9999"
 
 _EVENTS_AND_KEYS = sa.select(tables.events, tables.person_keys.c.key).select_from(
     tables.events.outerjoin(tables.person_keys, tables.person_keys.c.person == tables.events.c.person)
@@ -29,9 +31,9 @@ _AFTER = (
     .limit(sa.bindparam("most", type_=sa.Integer))
 )
 # Without the sealed parts, which are most of a row, and without the keys that open them.
+_CLEAR_EVENTS = sa.select(*(sa.null().label(c.name) if c.name == "sealed" else c for c in tables.events.c))
 _CLEAR_AFTER = (
-    sa.select(*(sa.null().label(c.name) if c.name == "sealed" else c for c in tables.events.c))
-    .where(tables.events.c.seq > sa.bindparam("after"))
+    _CLEAR_EVENTS.where(tables.events.c.seq > sa.bindparam("after"))
     .order_by(tables.events.c.seq)
     .limit(sa.bindparam("most", type_=sa.Integer))
 )
@@ -54,6 +56,15 @@ _OBJECTIONS = (
 )
 _OBJECTION_CHANGES = _EVENTS_AND_KEYS.where(tables.IS_ABOUT_OBJECTIONS, tables.events.c.kind != "objection").order_by(
     tables.events.c.seq
+)
+_QUEUE_EVENTS = (
+    _CLEAR_EVENTS.where(
+        tables.IS_ABOUT_QUEUES,
+        sa.tuple_(tables.events.c.at, tables.events.c.seq)
+        < sa.tuple_(sa.bindparam("at", type_=sa.Text), sa.bindparam("seq", type_=sa.BigInteger)),
+    )
+    .order_by(tables.events.c.at.desc(), tables.events.c.seq.desc())
+    .limit(sa.bindparam("most", type_=sa.Integer))
 )
 _HEAD = sa.select(tables.head.c.seq, tables.head.c.hash)
 _COUNTS = sa.select(tables.events.c.kind, sa.func.count()).group_by(tables.events.c.kind)
@@ -122,6 +133,20 @@ def objection_changes(database: Database) -> tuple[StoredEvent, ...]:
     with translated(database), database.engine.connect() as connection:
         found = [_row_and_key(row) for row in connection.execute(_OBJECTION_CHANGES)]
     return tuple(stored_event(row, key) for row, key in found)
+
+
+def queue_events(database: Database, before: tuple[dt.datetime, int] | None, *, most: int) -> list[StoredEvent]:
+    """What happened in queues, newest first by its moment, without personal data; raises like `events_after`.
+
+    Args:
+        database: Where.
+        before: Moment (aware) and seq of the last row that is not wanted; None to begin with the newest.
+        most: So many at most.
+    """
+    at, seq = (_END_OF_TIME, 0) if before is None else (moment_text(before[0]), before[1])
+    with translated(database), database.engine.connect() as connection:
+        found = connection.execute(_QUEUE_EVENTS, {"at": at, "seq": seq, "most": most}).all()
+    return [stored_event(Row(*row), None) for row in found]
 
 
 def first_hash(database: Database) -> str:

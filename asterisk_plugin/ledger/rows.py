@@ -57,6 +57,11 @@ def canonical_json(values: Mapping[str, Any]) -> str:
         raise ValueError(str(exc)) from exc
 
 
+def moment_text(moment: dt.datetime) -> str:
+    """An aware moment as `chain.Row.at` holds it: always of one length, so that texts sort as moments do."""
+    return moment.astimezone(dt.UTC).isoformat(timespec="microseconds")
+
+
 def draft_of(event: Event) -> Draft:
     """Turn an event into columns.
 
@@ -77,7 +82,7 @@ def draft_of(event: Event) -> Draft:
     return Draft(
         id=event.id,
         kind=EventKind(event.kind).value,
-        at=event.at.astimezone(dt.UTC).isoformat(timespec="microseconds"),
+        at=moment_text(event.at),
         person=event.person,
         body=canonical_json(event.body),
         sealed=_sealable(event),

@@ -20,6 +20,7 @@ from asterisk_plugin.ledger.writer import Writer
 from asterisk_plugin.ports import EventKind
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
     from asterisk_plugin.ledger.database import Database
@@ -274,6 +275,25 @@ class SqlLedger:
     async def objection_changes(self) -> tuple[StoredEvent, ...]:
         """Every withdrawal and confirmation of an objection, oldest first."""
         return await self._in_thread(reading.objection_changes, self._database)
+
+    async def queue_events(self, *, before: dt.datetime | None = None) -> AsyncIterator[StoredEvent]:
+        """What happened in queues, newest first by its moment, without personal data.
+
+        Args:
+            before: Only what happened before this moment (aware); None for all.
+
+        Raises:
+            LedgerUnavailableError: The database does not answer.
+            LedgerBrokenError: A row holds what no version of this program wrote.
+        """
+        place = None if before is None else (before, 0)
+        while True:
+            found = await self._in_thread(reading.queue_events, self._database, place, most=_READ_ROWS)
+            for stored in found:
+                yield stored
+            if len(found) < _READ_ROWS:
+                return
+            place = (found[-1].event.at, found[-1].seq)
 
     async def count_by_kind(self) -> Mapping[EventKind, int]:
         """How many events there are of each kind. Reads the whole table."""

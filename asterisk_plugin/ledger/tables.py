@@ -48,6 +48,18 @@ objections_index = sa.Index(
 )
 """Few rows among millions of attempts: whoever lists them must not read the whole table."""
 
+IS_ABOUT_QUEUES = sa.text("events.kind IN ('queue-joined', 'queue-left', 'queue-told')")
+"""In exactly these words, as above."""
+
+queues_index = sa.Index(
+    "events_queues",
+    events.c.at,
+    events.c.seq,
+    sqlite_where=sa.text(IS_ABOUT_QUEUES.text.removeprefix("events.")),
+    postgresql_where=sa.text(IS_ABOUT_QUEUES.text.removeprefix("events.")),
+)
+"""By moment: a report is about a period, and moments are texts of one length in one zone, so they sort."""
+
 head = sa.Table(
     "head",
     metadata,

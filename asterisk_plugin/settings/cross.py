@@ -6,24 +6,32 @@ report that themselves; so one run finds every mistake of both kinds.
 
 from __future__ import annotations
 
-import datetime as dt
 import ipaddress
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from asterisk_plugin.core.number import LineType, PhoneNumber, parse_number
+from asterisk_plugin.settings.cross_queues import queue_problems
 from asterisk_plugin.settings.environment import ami_secret_name
 from asterisk_plugin.settings.explain import choices, did_you_mean, shown
+from asterisk_plugin.settings.raw import (
+    dates_in_order,
+    duplicates,
+    entries,
+    setting,
+    text_of,
+    texts_of,
+    unknown_in_list,
+)
 from asterisk_plugin.settings.service import AgiSettings, GateSettings, HttpSettings, StoreSettings
 from asterisk_plugin.settings.site import DEFAULT_COUNTRY
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from asterisk_plugin.core.rulebook import Rulebook
     from asterisk_plugin.errors import ConfigProblem
     from asterisk_plugin.settings.files import ConfigFile
-    from asterisk_plugin.settings.service import Section
 
 STORE_SCHEMES = ("redis://", "rediss://", "unix://", "sentinel://", "cluster://")
 NEVER_DIALLED = frozenset({LineType.EMERGENCY, LineType.SHORT})
@@ -41,7 +49,7 @@ def service_problems(file: ConfigFile, rulebooks: Mapping[str, Rulebook] | None)
     yield from _port_problems(file)
     yield from _allowed_problems(file)
     yield from _asterisk_problems(file)
-    url = _get(file.tables, "store", "url", str)
+    url = setting(file.tables, "store", "url", str)
     if url and not url.startswith(STORE_SCHEMES):
         yield file.problem(("store", "url"), shown(url), f"must start with {choices(STORE_SCHEMES)}")
 
@@ -53,8 +61,8 @@ def secret_problems(file: ConfigFile, environment: Mapping[str, str]) -> Iterato
         file: What was read of ringfence.toml.
         environment: Variables of the process.
     """
-    for place, entry in _entries(file, "asterisk"):
-        name = _text(entry, "name")
+    for place, entry in entries(file, "asterisk"):
+        name = text_of(entry, "name")
         variable = ami_secret_name(name)
         if name and not entry.get("secret") and not environment.get(variable):
             allowed = f"should be the AMI user's secret, here or in the environment as {variable}"
@@ -63,7 +71,7 @@ def secret_problems(file: ConfigFile, environment: Mapping[str, str]) -> Iterato
         ("agi", AgiSettings, "should be 127.0.0.1, or a firewall should let only your Asterisks reach agi.port"),
         ("http", HttpSettings, "should be 127.0.0.1, behind a proxy with TLS: over plain HTTP tokens travel in clear"),
     ):
-        host = _get(file.tables, table, "host", str, section)
+        host = setting(file.tables, table, "host", str, section)
         if host is not None and not is_loopback(host):
             yield file.problem((table, "host"), shown(host), allowed)
 
@@ -81,22 +89,23 @@ def campaign_problems(file: ConfigFile, rulebooks: Mapping[str, Rulebook] | None
 
     Args:
         file: What was read.
-        rulebooks: By country, None when some could not be read: memberships are not checked then.
+        rulebooks: By country, None when some could not be read: what depends on them is not checked.
     """
     home_country = str(file.tables.get("home_country") or DEFAULT_COUNTRY)
-    centre = _get(file.tables, "call_centre", "id", str) or "call-centre"
-    principals = [name for _, entry in _entries(file, "principal") if (name := _text(entry, "id"))]
-    yield from _duplicates(file, "principal", "id")
-    yield from _duplicates(file, "campaign", "id")
+    centre = setting(file.tables, "call_centre", "id", str) or "call-centre"
+    principals = [name for _, entry in entries(file, "principal") if (name := text_of(entry, "id"))]
+    yield from duplicates(file, "principal", "id")
+    yield from duplicates(file, "campaign", "id")
     if rulebooks is not None:
         known = memberships(rulebooks)
-        for place, entry in _entries(file, "principal"):
-            yield from _unknown_in_list(file, ("principal", place), entry, "memberships", known)
+        for place, entry in entries(file, "principal"):
+            yield from unknown_in_list(file, ("principal", place), entry, "memberships", known)
     numbers = _Numbers(file, home_country)
     yield from numbers.problems
     yield from _caller_id_problems(file, [*principals, centre])
     yield from _campaign_problems(file, principals, numbers, home_country)
     yield from _objection_line_problems(file, home_country)
+    yield from queue_problems(file, home_country, rulebooks)
 
 
 def memberships(rulebooks: Mapping[str, Rulebook]) -> list[str]:
@@ -113,12 +122,12 @@ def _gate_problems(file: ConfigFile, rulebooks: Mapping[str, Rulebook] | None) -
     if not isinstance(gate, dict):
         return
     line_types = [str(kind) for kind in LineType if kind is not LineType.EMERGENCY]
-    yield from _unknown_in_list(file, ("gate",), gate, "never_call", line_types)
+    yield from unknown_in_list(file, ("gate",), gate, "never_call", line_types)
     if rulebooks is not None:
         recalled = [name for rulebook in rulebooks.values() for name in rulebook.recall]
-        yield from _unknown_in_list(file, ("gate",), gate, "accepted_unchecked", recalled)
-    timeout = _get(file.tables, "store", "timeout_ms", int, StoreSettings)
-    deadline = _get(file.tables, "gate", "deadline_ms", int, GateSettings)
+        yield from unknown_in_list(file, ("gate",), gate, "accepted_unchecked", recalled)
+    timeout = setting(file.tables, "store", "timeout_ms", int, StoreSettings)
+    deadline = setting(file.tables, "gate", "deadline_ms", int, GateSettings)
     if timeout is not None and deadline is not None and timeout >= deadline:
         yield file.problem(
             ("store", "timeout_ms") if "store" in file.tables else ("gate", "deadline_ms"),
@@ -128,11 +137,11 @@ def _gate_problems(file: ConfigFile, rulebooks: Mapping[str, Rulebook] | None) -
 
 
 def _port_problems(file: ConfigFile) -> Iterator[ConfigProblem]:
-    agi = _get(file.tables, "agi", "port", int, AgiSettings)
-    http = _get(file.tables, "http", "port", int, HttpSettings)
+    agi = setting(file.tables, "agi", "port", int, AgiSettings)
+    http = setting(file.tables, "http", "port", int, HttpSettings)
     hosts = {
-        _get(file.tables, "agi", "host", str, AgiSettings),
-        _get(file.tables, "http", "host", str, HttpSettings),
+        setting(file.tables, "agi", "host", str, AgiSettings),
+        setting(file.tables, "http", "host", str, HttpSettings),
     }
     if agi and agi == http and len(hosts) == 1:
         yield file.problem(("http", "port"), shown(http), "must be another port than agi.port on the same address")
@@ -140,7 +149,7 @@ def _port_problems(file: ConfigFile) -> Iterator[ConfigProblem]:
 
 def _allowed_problems(file: ConfigFile) -> Iterator[ConfigProblem]:
     agi = file.tables.get("agi", {})
-    for index, host in enumerate(_list(agi, "allow_from") if isinstance(agi, dict) else []):
+    for index, host in enumerate(texts_of(agi, "allow_from") if isinstance(agi, dict) else []):
         if not _is_host(host):
             allowed = "must be an address, a network such as `192.0.2.0/24`, or a name"
             yield file.problem(("agi", "allow_from", index), shown(host), allowed)
@@ -155,9 +164,9 @@ def _is_host(text: str) -> bool:
 
 
 def _asterisk_problems(file: ConfigFile) -> Iterator[ConfigProblem]:
-    yield from _duplicates(file, "asterisk", "name")
-    for place, entry in _entries(file, "asterisk"):
-        for index, trunk in enumerate(_list(entry, "trunks")):
+    yield from duplicates(file, "asterisk", "name")
+    for place, entry in entries(file, "asterisk"):
+        for index, trunk in enumerate(texts_of(entry, "trunks")):
             technology, _, endpoint = trunk.partition("/")
             if not technology or not endpoint:
                 path = ("asterisk", place, "trunks", index)
@@ -165,32 +174,32 @@ def _asterisk_problems(file: ConfigFile) -> Iterator[ConfigProblem]:
 
 
 def _caller_id_problems(file: ConfigFile, owners: list[str]) -> Iterator[ConfigProblem]:
-    for place, entry in _entries(file, "caller_id"):
+    for place, entry in entries(file, "caller_id"):
         path = ("caller_id", place)
-        owner = _text(entry, "assigned_to")
+        owner = text_of(entry, "assigned_to")
         if owner and owner not in owners:
             yield file.problem((*path, "assigned_to"), shown(owner), f"must be {did_you_mean(owner, owners)}")
-        yield from _unknown_in_list(file, path, entry, "right_of_use", owners)
-        yield from _dates_in_order(file, path, entry, ("valid_from", "valid_until"))
+        yield from unknown_in_list(file, path, entry, "right_of_use", owners)
+        yield from dates_in_order(file, path, entry, ("valid_from", "valid_until"))
 
 
 def _campaign_problems(
     file: ConfigFile, principals: list[str], numbers: _Numbers, home_country: str
 ) -> Iterator[ConfigProblem]:
-    for place, entry in _entries(file, "campaign"):
+    for place, entry in entries(file, "campaign"):
         path = ("campaign", place)
-        principal = _text(entry, "principal")
+        principal = text_of(entry, "principal")
         if principal and principal not in principals:
             yield file.problem((*path, "principal"), shown(principal), f"must be {did_you_mean(principal, principals)}")
-        for index, text in enumerate(_list(entry, "caller_ids")):
+        for index, text in enumerate(texts_of(entry, "caller_ids")):
             number = parse_number(text, home_country)
             if not isinstance(number, PhoneNumber) or number.e164 not in numbers.known:
                 allowed = did_you_mean(text, numbers.known.values())
                 yield file.problem(
                     (*path, "caller_ids", index), shown(text), f"must be the number of a [[caller_id]]: {allowed}"
                 )
-        yield from _dates_in_order(file, path, entry, ("starts_on", "ends_on"))
-        if _text(entry, "presumed_interest") and entry.get("audience") != "company":
+        yield from dates_in_order(file, path, entry, ("starts_on", "ends_on"))
+        if text_of(entry, "presumed_interest") and entry.get("audience") != "company":
             yield file.problem(
                 (*path, "presumed_interest"),
                 f"a reason, and the audience `{entry.get('audience', 'consumer')}`",
@@ -200,7 +209,7 @@ def _campaign_problems(
 
 def _objection_line_problems(file: ConfigFile, home_country: str) -> Iterator[ConfigProblem]:
     path = ("objection_line", "call_back")
-    text = _get(file.tables, *path, str)
+    text = setting(file.tables, *path, str)
     number = parse_number(text, home_country) if text else None
     if text and not isinstance(number, PhoneNumber):
         yield file.problem(path, shown(text), "must be a number that can be dialled, or be left out")
@@ -214,8 +223,8 @@ class _Numbers:
     def __init__(self, file: ConfigFile, home_country: str) -> None:
         self.known: dict[str, str] = {}
         self.problems: list[ConfigProblem] = []
-        for place, entry in _entries(file, "caller_id"):
-            if not (text := _text(entry, "number")):
+        for place, entry in entries(file, "caller_id"):
+            if not (text := text_of(entry, "number")):
                 continue
             path = ("caller_id", place, "number")
             number = parse_number(text, home_country)
@@ -235,64 +244,3 @@ class _Numbers:
                 )
             else:
                 self.known[number.e164] = text
-
-
-def _duplicates(file: ConfigFile, array: str, key: str) -> Iterator[ConfigProblem]:
-    seen: dict[str, int] = {}
-    for place, entry in _entries(file, array):
-        value = _text(entry, key)
-        if value and value in seen:
-            yield file.problem(
-                (array, place, key), shown(value), f"must be another name: {array}[{seen[value]}] has this one"
-            )
-        elif value:
-            seen[value] = place
-
-
-def _unknown_in_list(
-    file: ConfigFile, path: tuple[str | int, ...], entry: dict[str, Any], key: str, known: Collection[str]
-) -> Iterator[ConfigProblem]:
-    for index, value in enumerate(_list(entry, key)):
-        if value not in known:
-            yield file.problem((*path, key, index), shown(value), f"must be {did_you_mean(value, known)}")
-
-
-def _dates_in_order(
-    file: ConfigFile, path: tuple[str | int, ...], entry: dict[str, Any], keys: tuple[str, str]
-) -> Iterator[ConfigProblem]:
-    first, last = (_date(entry.get(key)) for key in keys)
-    if first and last and last < first:
-        yield file.problem((*path, keys[1]), shown(last), f"must not be before {keys[0]}, which is {first}")
-
-
-def _entries(file: ConfigFile, array: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    entries = file.tables.get(array, [])
-    if isinstance(entries, list):
-        yield from ((place, entry) for place, entry in enumerate(entries) if isinstance(entry, dict))
-
-
-def _text(entry: dict[str, Any], key: str) -> str:
-    value = entry.get(key)
-    return value if isinstance(value, str) else ""
-
-
-def _list(entry: dict[str, Any], key: str) -> list[str]:
-    values = entry.get(key)
-    return values if isinstance(values, list) and all(isinstance(value, str) for value in values) else []
-
-
-def _date(value: Any) -> dt.date | None:
-    if isinstance(value, str):
-        try:
-            return dt.date.fromisoformat(value)
-        except ValueError:
-            return None
-    return value if isinstance(value, dt.date) and not isinstance(value, dt.datetime) else None
-
-
-def _get(tables: dict[str, Any], table: str, key: str, kind: type, section: type[Section] | None = None) -> Any:
-    """A value of a table, else the model's default, else None; None too when it has another type."""
-    default = section.model_fields[key].default if section else None
-    entry = tables.get(table, {})
-    value = entry.get(key, default) if isinstance(entry, dict) else None
-    return value if isinstance(value, kind) and not isinstance(value, bool) else None

@@ -7,16 +7,23 @@ raw tables, so that a mistake of shape in one campaign does not hide a mistake o
 from __future__ import annotations
 
 import datetime as dt
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import phonenumbers
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from asterisk_plugin.core import site as core
-from asterisk_plugin.core.number import PhoneNumber, parse_number
+from asterisk_plugin.settings.queues import QueueEntry, build_queue
 from asterisk_plugin.settings.service import Section
+from asterisk_plugin.settings.values import (
+    Country,
+    CountryOrAll,
+    CountryOrEmpty,
+    Id,
+    Language,
+    Name,
+    checked_number,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,53 +31,9 @@ if TYPE_CHECKING:
     from asterisk_plugin.core.rulebook import Rulebook
     from asterisk_plugin.settings.service import GateSettings
 
-ID_WORDS = "1 to 40 of a-z, 0-9 and -"
-COUNTRY_WORDS = "two capital letters, ISO 3166-1, such as `NL`"
 DEFAULT_COUNTRY = "DE"
 """Home of a site without a campaigns.toml, which can call nobody but emergency numbers: 112 is one
 in every country that a rulebook is shipped for."""
-
-_ID = re.compile(r"[a-z0-9-]{1,40}")
-_LANGUAGE = re.compile(r"[a-z]{2}")
-
-
-def _is_id(text: str) -> str:
-    if not _ID.fullmatch(text):
-        raise ValueError(ID_WORDS)
-    return text
-
-
-def _is_country(text: str) -> str:
-    if text not in phonenumbers.SUPPORTED_REGIONS:
-        raise ValueError(COUNTRY_WORDS)
-    return text
-
-
-def _is_country_or_all(text: str) -> str:
-    if text != "*" and text not in phonenumbers.SUPPORTED_REGIONS:
-        raise ValueError(f"{COUNTRY_WORDS}, or `*` for every country")
-    return text
-
-
-def _is_country_or_empty(text: str) -> str:
-    return _is_country(text) if text else text
-
-
-def _is_language(text: str) -> str:
-    if not _LANGUAGE.fullmatch(text):
-        raise ValueError("two small letters, ISO 639-1, such as `nl`")
-    return text
-
-
-def _is_not_blank(text: str) -> str:
-    if not text.strip():
-        raise ValueError("text that is not empty")
-    return text
-
-
-Id = Annotated[str, AfterValidator(_is_id)]
-Country = Annotated[str, AfterValidator(_is_country)]
-Name = Annotated[str, AfterValidator(_is_not_blank)]
 
 
 class CallCentreEntry(Section):
@@ -116,8 +79,8 @@ class CampaignEntry(Section):
     product: Id = Field("any", description="product group that consents and relationships must cover")
     caller_ids: tuple[str, ...] = Field((), description="numbers it may show, in order of preference")
     caller_id_from: core.CallerIdFrom = Field(core.CallerIdFrom.CAMPAIGN, description="who chooses among them")
-    language: Annotated[str, AfterValidator(_is_language)] = Field("en", description="language it speaks")
-    trunk_country: Annotated[str, AfterValidator(_is_country_or_empty)] = Field(
+    language: Language = Field("en", description="language it speaks")
+    trunk_country: CountryOrEmpty = Field(
         "", description="country whose network the calls enter; empty: the call centre's"
     )
     presumed_interest: str = Field("", description="companies only: why consent may be presumed")
@@ -143,7 +106,7 @@ class ClosedDayEntry(Section):
     """`[[closed_day]]`: a day on which nobody is called"""
 
     day: dt.date = Field(description="the date")
-    country: Annotated[str, AfterValidator(_is_country_or_all)] = Field(description="of the called number")
+    country: CountryOrAll = Field(description="of the called number")
     reason: Name = Field(description="shown in the verdict")
 
 
@@ -155,6 +118,7 @@ class CampaignsFile(Section):
     principal: tuple[PrincipalEntry, ...] = ()
     caller_id: tuple[CallerIdEntry, ...] = ()
     campaign: tuple[CampaignEntry, ...] = ()
+    queue: tuple[QueueEntry, ...] = ()
     closed_day: tuple[ClosedDayEntry, ...] = ()
     objection_line: ObjectionLineEntry = ObjectionLineEntry()
 
@@ -171,6 +135,7 @@ class Admin:
         campaigns: By id.
         closed_days: In the order of the file.
         objection_line: How the objection line behaves.
+        queues: Queues in which callers wait, by id.
     """
 
     home_country: str
@@ -180,12 +145,13 @@ class Admin:
     campaigns: Mapping[str, core.Campaign]
     closed_days: tuple[core.ClosedDay, ...]
     objection_line: core.LineSettings
+    queues: Mapping[str, core.Queue]
 
 
 def no_admin() -> Admin:
     """What holds without a campaigns.toml: no campaign, so every attempt is campaign-unknown."""
     centre = core.CallCentre("call-centre", "", DEFAULT_COUNTRY)
-    return Admin(DEFAULT_COUNTRY, centre, {}, {}, {}, (), core.LineSettings())
+    return Admin(DEFAULT_COUNTRY, centre, {}, {}, {}, (), core.LineSettings(), {})
 
 
 def build_admin(file: CampaignsFile) -> Admin:
@@ -201,7 +167,8 @@ def build_admin(file: CampaignsFile) -> Admin:
     campaigns = {entry.id: _campaign(entry, file.home_country, principals, caller_ids) for entry in file.campaign}
     closed = tuple(core.ClosedDay(entry.day, entry.country, entry.reason) for entry in file.closed_day)
     line = _objection_line(file.objection_line, file.home_country)
-    return Admin(file.home_country, centre, principals, caller_ids, campaigns, closed, line)
+    queues = {entry.id: build_queue(entry, file.home_country, principals, campaigns) for entry in file.queue}
+    return Admin(file.home_country, centre, principals, caller_ids, campaigns, closed, line, queues)
 
 
 def build_site(admin: Admin, gate: GateSettings, rulebooks: Mapping[str, Rulebook], version: str) -> core.Site:
@@ -225,6 +192,7 @@ def build_site(admin: Admin, gate: GateSettings, rulebooks: Mapping[str, Ruleboo
         accepted_unchecked=frozenset(gate.accepted_unchecked),
         last_dial_s=gate.last_dial_s,
         objection_line=admin.objection_line,
+        queues=admin.queues,
         version=version,
     )
 
@@ -243,7 +211,7 @@ def _principal(entry: PrincipalEntry) -> core.Principal:
 
 def _caller_id(entry: CallerIdEntry, home_country: str) -> core.CallerIdAsset:
     return core.CallerIdAsset(
-        number=_number(entry.number, home_country),
+        number=checked_number(entry.number, home_country),
         assigned_to=entry.assigned_to,
         right_of_use=frozenset(entry.right_of_use),
         purposes=frozenset(entry.purposes),
@@ -266,7 +234,7 @@ def _campaign(
         dial_mode=entry.dial_mode,
         audience=entry.audience,
         product=entry.product,
-        caller_ids=tuple(caller_ids[_number(text, home_country).e164] for text in entry.caller_ids),
+        caller_ids=tuple(caller_ids[checked_number(text, home_country).e164] for text in entry.caller_ids),
         caller_id_from=entry.caller_id_from,
         language=entry.language,
         trunk_country=entry.trunk_country,
@@ -281,13 +249,7 @@ def _campaign(
 def _objection_line(entry: ObjectionLineEntry, home_country: str) -> core.LineSettings:
     return core.LineSettings(
         other_number=entry.other_number,
-        call_back=_number(entry.call_back, home_country).e164 if entry.call_back else "",
+        call_back=checked_number(entry.call_back, home_country).e164 if entry.call_back else "",
         timeout_s=entry.timeout_s,
         tries=entry.tries,
     )
-
-
-def _number(text: str, home_country: str) -> PhoneNumber:
-    number = parse_number(text, home_country)
-    assert isinstance(number, PhoneNumber), "cross checks let only numbers through"
-    return number

@@ -127,6 +127,7 @@ def test_the_contexts_of_our_dialplan_files_are_expected():
     contexts = shipped_contexts()
     assert {"ringfence-dial", "ringfence-trunk", "ringfence-outcome", "ringfence-carrier"} <= set(contexts)
     assert "ringfence-refused" not in contexts
+    assert "applicationmap" not in contexts  # a section of features.conf
 
 
 @pytest.mark.parametrize("state", ["ok", "warn"])

@@ -552,8 +552,8 @@ async def test_an_emergency_call_found_running_is_never_hung_up(site, variable, 
 async def test_the_service_knows_the_sites_own_emergency_numbers():
     """Those of `gate.emergency_extra` too, after a reload as well."""
     gate = make_gate()
-    node = SimpleNamespace(gate=gate, store=gate.store, ledger=gate.ledger)
-    watched = watch_asterisk(node, settings_for(1), lambda _: None)
+    node = SimpleNamespace(gate=gate, store=gate.store, ledger=gate.ledger, waits=None)
+    watched = watch_asterisk(node, settings_for(1), lambda _: None, observer=None)
     assert watched.running._spares("112")
     assert not watched.running._spares("0049301234567")
     gate.site = dataclasses.replace(gate.site, emergency_extra=frozenset({"0049301234567"}))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
 
 from asterisk_plugin.audio.catalogue import load_catalogues, site_texts
+from asterisk_plugin.audio.checking import check_configured
+from asterisk_plugin.audio.site import site_prompts
 from asterisk_plugin.audio.voices import spelled
-from asterisk_plugin.core.prompts import PROMPT_NAMES
+from asterisk_plugin.core.prompts import LONGEST_ABOUT_MIN, OBJECTION_NAMES, PROMPT_NAMES, QUEUE_NAMES
 from asterisk_plugin.errors import ConfigError
 from asterisk_plugin.settings.load import load
 
@@ -22,6 +25,9 @@ KEYS = {
     "press-2-everyone": 2,
     "press-3-other-number": 3,
     "press-9-repeat": 9,
+    "wait-press-1-call-back": 1,
+    "wait-press-0-person": 0,
+    "wait-press-9-objection": 9,
 }
 WHOLE = """
 language = "{language}"
@@ -67,11 +73,29 @@ def test_the_key_to_press_is_said_last_and_as_the_digit_is_said(language: str) -
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_every_wait_is_said_with_its_own_number(language: str) -> None:
+    """One sentence that differs in the number alone; `one minute` may be built otherwise than several."""
+    texts = load_catalogues()[language].texts
+    waits = [texts[f"wait-about-{minutes}"].split() for minutes in range(1, LONGEST_ABOUT_MIN + 1)]
+    for minutes, words in enumerate(waits[1:], start=2):
+        differ = [(one, two) for one, two in zip(waits[1], words, strict=True) if one != two]
+        number = texts["digit-" + str(minutes)] if minutes < 10 else words[-2]
+        assert differ in ([], [(texts["digit-2"], number)]), words
+        assert number in words
+    ten, one = waits[9][-2], waits[0][-2]
+    assert ten in texts["wait-over-10"].split()
+    assert one in texts["wait-under-1"].split()
+    assert len({" ".join(words) for words in waits}) == 10
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_what_goes_before_a_name_or_digits_does_not_end_a_sentence(language: str) -> None:
     """The voice falls at a full stop, and a pause follows."""
     texts = load_catalogues()[language].texts
     parts = {"you-were-called-by", "this-number-is-used-by", "on-behalf-of", "you-entered", "number-ending-in"}
-    parts |= {"your-reference-is", "please-call", "a-centre-unknown"} | {f"digit-{digit}" for digit in range(10)}
+    parts |= {"your-reference-is", "call-back-number-ending-in", "please-call", "a-centre-unknown"} | {
+        f"digit-{digit}" for digit in range(10)
+    }
     for name, text in texts.items():
         assert text.endswith((".", "?")) == (name not in parts), f"{name}: {text}"
 
@@ -94,7 +118,30 @@ def test_a_site_can_add_a_language(tmp_path: Path) -> None:
     own(tmp_path, "pl.toml", WHOLE.format(language="pl") + lines)
     assert load_catalogues(tmp_path)["pl"].voice.espeak == "pl"
     own(tmp_path, "pl.toml", WHOLE.format(language="pl") + lines.replace('goodbye = "słowo."\n', ""))
-    assert problems(tmp_path) == ["say no text for goodbye must have one for every prompt"]
+    assert problems(tmp_path) == ["say no text for goodbye must have one for every prompt of the objection line"]
+
+
+def test_a_language_of_ones_own_may_leave_out_what_queues_say(tmp_path: Path) -> None:
+    """It serves the objection line all the same; the check says what is missing."""
+    lines = "".join(f'{name} = "słowo."\n' for name in sorted(OBJECTION_NAMES))
+    own(tmp_path, "pl.toml", WHOLE.format(language="pl") + lines + 'wait-free = "Czekanie nic nie kosztuje."\n')
+    prompts = dataclasses.replace(
+        site_prompts(load(None, environment={})), catalogues=load_catalogues(tmp_path), own_sounds=tmp_path / "sounds"
+    )
+    assert set(prompts.texts("pl")) == OBJECTION_NAMES | {"wait-free"}
+    assert set(prompts.untold("pl")) == QUEUE_NAMES - {"wait-free"}
+    assert set(prompts.own_texts("pl")) == OBJECTION_NAMES | {"wait-free"}
+    for queues, serious in ((frozenset(), False), (frozenset({"pl"}), True)):
+        found = check_configured(dataclasses.replace(prompts, queue_languages=queues), "pl")
+        (told,) = [one for one in found if "no text for" in one.what]
+        assert told.serious is serious
+        assert told.what.startswith("prompts/pl.toml has no text for wait-still, wait-under-1, wait-about-1, ")
+    recording = tmp_path / "sounds" / "pl" / "ringfence" / "wait-still.alaw"
+    recording.parent.mkdir(parents=True)
+    recording.write_bytes(b"\xd5" * 8000)
+    found = check_configured(prompts, "pl")
+    assert not any("wait-still" in one.what and "no text" in one.what for one in found)
+    assert any(one.what == "wait-still.alaw is silent" for one in found)
 
 
 @pytest.mark.parametrize(

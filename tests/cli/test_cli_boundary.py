@@ -101,7 +101,7 @@ def test_every_command_is_there():
     names = [command.name or command.callback.__name__ for command in app.registered_commands]
     names += [group.name for group in app.registered_groups]
     service, rules = "serve reload rebuild doctor dialplan prompts token transfer", "check config objection-line"
-    assert sorted(names) == sorted(f"{service} {rules} object objections consent relationship evidence".split())
+    assert sorted(names) == sorted(f"{service} {rules} object objections consent relationship evidence queue".split())
 
 
 def test_start_up_loads_no_server_and_no_database():

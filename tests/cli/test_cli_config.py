@@ -22,7 +22,15 @@ def test_a_configuration_in_order_is_summed_up(site):
     """Counts and names of everything, versions of the rulebooks, exit code 0."""
     result = site.run("config", "check")
     assert result.exit_code == 0
-    for text in ("in order", "tulip, linde, courant", "linde-b2b", "Rufwerk Dialog GmbH, DE", "DE@", "NL@"):
+    for text in (
+        "in order",
+        "tulip, linde, courant",
+        "linde-b2b",
+        "linde-service",
+        "Rufwerk Dialog GmbH, DE",
+        "DE@",
+        "NL@",
+    ):
         assert text in result.stdout
     assert result.stderr == ""
     assert not site.data.exists()
@@ -49,7 +57,9 @@ def test_values_from_memory_are_listed(site):
     (site.config / "rulebook").mkdir()
     (site.config / "rulebook" / "nl.toml").write_text(text.replace('confidence = "seen"', 'confidence = "recall"'))
     campaigns = site.config / "campaigns.toml"
-    campaigns.write_text(campaigns.read_text().replace('memberships = ["de.branchenkodex"]', ""))
+    campaigns.write_text(
+        campaigns.read_text().replace('memberships = ["de.branchenkodex", "de.leitfaden-kundenbetreuung"]', "")
+    )
     result = site.run("config", "check")
     assert result.exit_code == 0
     assert "nl.all.calling_hours: " in result.stdout or "nl.all.consent: " in result.stdout
@@ -93,4 +103,6 @@ def test_what_is_in_force_is_shown_without_secrets(site):
     assert "hunter2" not in result.stdout
     assert "+493023125011" in result.stdout
     assert "tulip-nl" in result.stdout
+    assert "linde-call-back" in result.stdout
+    assert "60 s" in result.stdout
     assert "tulip-nl" not in site.run("config", "show", "--service").stdout

@@ -72,9 +72,9 @@ def test_no_number_to_call_is_a_problem(site):
     rewrite(site, "call_back_routed = true", "call_back_routed = false")
     result = site.run("objection-line", "check")
     assert result.exit_code == 1
-    assert len(result.stderr.splitlines()) == 4
+    assert len(result.stderr.splitlines()) == 5
     assert "give objection_line.call_back" in result.stderr
     rewrite(site, "# call_back =", "call_back =")
     result = site.run("objection-line", "check")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout.count("+493023125010") == 4
+    assert result.stdout.count("+493023125010") == 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -14,9 +15,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from asterisk_plugin.audio import voices
-from asterisk_plugin.audio.companding import encode_alaw
+from asterisk_plugin.audio import site, voices
+from asterisk_plugin.audio.companding import decode_alaw, encode_alaw
 from asterisk_plugin.audio.folders import read_made
+from asterisk_plugin.audio.levels import active_level_dbov
 from asterisk_plugin.audio.site import shipped_sounds
 from asterisk_plugin.cli.main import app
 from asterisk_plugin.core.prompts import PROMPT_NAMES
@@ -121,14 +123,18 @@ def test_a_text_said_otherwise_is_built_anew_and_nothing_else(bench: Bench) -> N
     assert [line.split(" | ")[1] for line in bench.asked] == ["Tot ziens."]
 
 
-def test_digits_are_spoken_slower_than_sentences(bench: Bench, tmp_path: Path) -> None:
-    """They are written down while they are heard; and words the voice says wrongly are spelled for it."""
+def test_a_whole_language_is_built_as_it_is_heard(bench: Bench, tmp_path: Path) -> None:
+    """Digits slower, to be written down; words the voice says wrongly spelled for it; louder over music."""
     bench.run("build", "--to", str(tmp_path / "out"), "--lang", "nl")
     said = {line.split(" | ")[1]: line.split(" | ")[0].split() for line in bench.asked}
     assert int(said["zeven"][said["zeven"].index("-s") + 1]) < int(said["Uw referentienummer is"][3])
     assert any("kolsenter" in text for text in said)
     assert not any("callcenter" in text for text in said)
-    assert set(read_made(tmp_path / "out" / "nl" / "ringfence")) == PROMPT_NAMES
+    folder = tmp_path / "out" / "nl" / "ringfence"
+    assert set(read_made(folder)) == PROMPT_NAMES
+    for name in PROMPT_NAMES:
+        level = active_level_dbov(decode_alaw((folder / f"{name}.alaw").read_bytes()))
+        assert level == pytest.approx(-15 if name.startswith("wait-") else -26, abs=0.5), name
 
 
 def test_without_espeak_the_build_says_how_to_get_it_and_makes_nothing(bench: Bench) -> None:
@@ -282,12 +288,34 @@ def test_check_hears_what_is_too_loud_and_what_clips(bench: Bench, tmp_path: Pat
     assert "goodbye.sln touches full scale" in result.stdout
 
 
-def test_check_tells_of_a_campaign_whose_language_has_no_prompts(bench: Bench) -> None:
-    """Its callers would hear nothing."""
+def test_check_hears_what_music_would_hide(bench: Bench) -> None:
+    """A recording as loud as the other prompts is too soft there; one that is loud enough is not told."""
+    plain = [4000, -4000] * 4000
+    bench.sounds("nl").mkdir(parents=True)
+    (bench.sounds("nl") / "wait-free.alaw").write_bytes(encode_alaw([round(sample / 2.5) for sample in plain]))
+    (bench.sounds("nl") / "wait-still.alaw").write_bytes(encode_alaw(plain))
+    bench.run("build", "--site", "--lang", "nl")
+    result = bench.run("check", "--lang", "nl")
+    assert result.exit_code == 0, result.stderr
+    noted = [line for line in result.stdout.splitlines() if line.startswith("nl: note: wait-")]
+    assert noted == [
+        "nl: note: wait-free.alaw is 11.1 dB softer than the other prompts over music; it will be hard to hear there"
+    ]
+
+
+def test_check_tells_of_languages_without_prompts(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is called or waits in a queue would hear nothing."""
     file = bench.config / "campaigns.toml"
     file.write_text(file.read_text().replace('language = "de"', 'language = "pl"', 1))
+    load = site.site_prompts
+
+    def with_a_queue(*arguments, **options):
+        return dataclasses.replace(load(*arguments, **options), queue_languages=frozenset({"cs", "nl"}))
+
+    monkeypatch.setattr(site, "site_prompts", with_a_queue)
     result = bench.run("check")
     assert result.exit_code == 1
+    assert "cs: a queue speaks it, and there is no prompts/cs.toml" in result.stderr
     assert "pl: a campaign speaks it, and there is no prompts/pl.toml" in result.stderr
 
 

@@ -22,7 +22,7 @@ from asterisk_plugin.core.objection_menu import (
 )
 from asterisk_plugin.core.objection_state import MOST_EVENTS, MOST_OTHER_NUMBERS, MOST_REFUSALS
 from asterisk_plugin.core.objection_tree import KEYS
-from asterisk_plugin.core.prompts import PROMPT_NAMES, PROMPTS, digit_prompts
+from asterisk_plugin.core.prompts import OBJECTION_NAMES, PROMPT_NAMES, PROMPTS, QUEUE_NAMES, digit_prompts
 
 NOW = MIDNIGHT
 OWN = parse_number(CALLED, "DE")
@@ -559,6 +559,8 @@ def test_the_last_words_are_said_again_to_whoever_hands_over_another_key(opening
 def test_every_prompt_of_the_catalogue_is_named_once():
     """A name is a file."""
     assert len(PROMPT_NAMES) == len(PROMPTS)
+    assert OBJECTION_NAMES | QUEUE_NAMES == PROMPT_NAMES
+    assert not OBJECTION_NAMES & QUEUE_NAMES
 
 
 def test_every_prompt_said_is_in_the_catalogue_and_every_one_there_is_said():
@@ -572,5 +574,5 @@ def test_every_prompt_said_is_in_the_catalogue_and_every_one_there_is_said():
         *call("1", offer(call_back="0123456789"), **NEVER).said,
     }
     own = {"company-linde", "centre-rufwerk"}
-    assert said - own <= PROMPT_NAMES
-    assert said >= PROMPT_NAMES - {"a-company-unknown", "a-centre-unknown"}
+    assert said - own <= OBJECTION_NAMES
+    assert said >= OBJECTION_NAMES - {"a-company-unknown", "a-centre-unknown"}

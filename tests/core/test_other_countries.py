@@ -1,11 +1,15 @@
 """A made-up rulebook of everything that other countries' laws need loads and decides."""
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 from core_cases import attempt, rulebook_of
 
 from asterisk_plugin.core.engine import Hearing, decide, longest_window_s
+from asterisk_plugin.core.number import parse_number
+from asterisk_plugin.core.queue_law import announce_every_s, answer_shares, queue_findings
+from asterisk_plugin.core.site import CallCentre, Principal, Queue, Site
 from asterisk_plugin.core.verdict import Decision
 
 HEAD = 'description = "made up"\nunit = "{unit}"\nchecked_on = 2026-11-21\n'
@@ -84,6 +88,19 @@ BOOK = rulebook_of(
         ("2026-03-07", '{ effect = "blocked", exempt_line_types = ["mobile"] }'),
     )
     + parameter("members.club.ring_time", "seconds", ("2020-01-01", '{ purposes = ["sales"], min_s = 20 }'))
+    + parameter(
+        "all.queue_numbers",
+        "line types",
+        (
+            "2026-12-28",
+            '[{ line_types = ["toll-free", "fixed", "mobile"] }, { sectors = ["energy"], line_types = ["toll-free"] }]',
+        ),
+    )
+    + parameter(
+        "members.club.queue_announcement", "seconds", ("2020-01-01", '{ told = ["expected-wait"], every_s = 30 }')
+    )
+    + parameter("all.queue_no_hang_up", "grounds", ("2026-12-28", "{}"))
+    + parameter("all.queue_answer_share", "percent", ("2026-12-28", "{ percent = 95, within_s = 180 }"))
 )
 
 NUMBER = "+34912345678"
@@ -338,3 +355,60 @@ def test_of_a_shortest_ring_above_the_longest_the_shortest_holds():
     """Two codes that contradict each other: hanging up too early is the worse one."""
     obligations = judge_variant("express", "express").obligations
     assert (obligations.ring_min_s, obligations.ring_max_s) == (50, 50)
+
+
+YEAR_END = dt.date(2026, 12, 28)
+
+
+def waiting(*numbers: str, sector: str = "", memberships: tuple[str, ...] = ()) -> tuple[Queue, Site]:
+    """A queue of that principal, and a site with the made-up rulebook."""
+    owner = Principal("acme", "Acme", "Acme", "ES", sector=sector, memberships=frozenset(memberships))
+    queue = Queue("service", owner, numbers=tuple(parse_number(number, "ES") for number in numbers))
+    return queue, Site("ES", CallCentre("centre", "Centre", "ES"), rulebooks={"ES": BOOK})
+
+
+def standings(queue: Queue, site: Site, day: dt.date) -> list[tuple[str, str]]:
+    return [(finding.rule, finding.standing.value) for finding in queue_findings(queue, site, day)]
+
+
+def test_nobody_may_be_hung_up_on_from_a_day_on():
+    """From 28 December 2026; the day before, the rulebook is silent."""
+    queue, site = waiting("+34912345678")
+    assert standings(queue, site, YEAR_END) == [("queue_numbers", "lawful"), ("queue_no_hang_up", "lawful")]
+    (silent,) = queue_findings(queue, site, YEAR_END - dt.timedelta(days=1))
+    assert silent.sentence == "the rulebook of Made-up Spain asks nothing of this queue"
+
+
+def test_a_share_must_be_answered_in_time_from_a_day_on():
+    """95 of 100 within three minutes."""
+    queue, site = waiting("+34912345678")
+    (share,) = answer_shares(queue, site, YEAR_END)
+    assert (share.value.percent, share.value.within_s) == (95, 180)
+    assert share.source.text == "all.queue_answer_share 2026-12-28"
+    assert answer_shares(queue, site, YEAR_END - dt.timedelta(days=1)) == ()
+
+
+@pytest.mark.parametrize(
+    ("number", "sector", "standing"),
+    [
+        ("+34900123456", "energy", "lawful"),
+        ("+34912345678", "energy", "unlawful"),
+        ("+34912345678", "shoes", "lawful"),
+        ("+34901123456", "shoes", "unlawful"),  # not even when waiting is free
+    ],
+)
+def test_which_number_may_lead_to_a_queue_goes_by_sector(number, sector, standing):
+    """Basic services need a free number; nobody may use one that costs more than a plain call."""
+    queue, site = waiting(number, sector=sector)
+    found = {
+        finding.standing.value for finding in queue_findings(queue, site, YEAR_END) if finding.rule == "queue_numbers"
+    }
+    assert ("unlawful" in found) is (standing == "unlawful")
+
+
+def test_a_code_may_ask_for_announcements_of_its_members():
+    """Oftener than is configured; of nobody else."""
+    queue, site = waiting("+34912345678", memberships=("es.club",))
+    assert announce_every_s(queue, site, YEAR_END) == 30
+    assert announce_every_s(replace(queue, announce_every_s=20), site, YEAR_END) == 20
+    assert announce_every_s(*waiting("+34912345678"), YEAR_END) == 60

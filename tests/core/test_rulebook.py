@@ -48,6 +48,49 @@ confidence = "seen"
 value = { mon_fri = [[09:00:00, 20:00:00]] }
 """
 
+QUEUES = """
+[all.queue_numbers]
+description = "d"
+unit = "line types"
+checked_on = 2026-11-21
+[[all.queue_numbers.values]]
+since = 2020-01-01
+source = "Act 3"
+href = ""
+confidence = "seen"
+value = { line_types = ["fixed"], otherwise = ["free"] }
+[all.queue_announcement]
+description = "d"
+unit = "seconds"
+checked_on = 2026-11-21
+[[all.queue_announcement.values]]
+since = 2020-01-01
+source = "Act 3"
+href = ""
+confidence = "seen"
+value = { told = ["expected-wait"], every_s = 60 }
+[all.queue_no_hang_up]
+description = "d"
+unit = "grounds"
+checked_on = 2026-11-21
+[[all.queue_no_hang_up.values]]
+since = 2020-01-01
+source = "Act 3"
+href = ""
+confidence = "seen"
+value = { sectors = ["energy"] }
+[all.queue_answer_share]
+description = "d"
+unit = "percent"
+checked_on = 2026-11-21
+[[all.queue_answer_share.values]]
+since = 2020-01-01
+source = "Act 3"
+href = ""
+confidence = "seen"
+value = { percent = 95, within_s = 180 }
+"""
+
 
 def problems_of(text: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
@@ -57,9 +100,13 @@ def problems_of(text: str) -> list[str]:
 
 def test_the_good_file_of_these_tests_loads():
     """Else every refusal below could come from somewhere else."""
-    assert list(rulebook_of(GOOD + HOURS).parameters) == [
+    assert list(rulebook_of(GOOD + HOURS + QUEUES).parameters) == [
         "nl.all.consent",
         "nl.all.calling_hours",
+        "nl.all.queue_numbers",
+        "nl.all.queue_announcement",
+        "nl.all.queue_no_hang_up",
+        "nl.all.queue_answer_share",
         "nl.members.club.ring_time",
     ]
 
@@ -135,11 +182,23 @@ def test_the_good_file_of_these_tests_loads():
             "all.calling_hours",
             "holiday calendar",
         ),
+        ('line_types = ["fixed"], ', "", "queue_numbers.values[0].value.line_types", "must be given"),
+        ('line_types = ["fixed"]', 'line_types = ["landline"]', "value.line_types[0]", "must be one of `fixed`"),
+        ('otherwise = ["free"]', 'otherwise = ["cheap"]', "value.otherwise[0]", "must be one of `free`, `fixed-price`"),
+        ('otherwise = ["free"]', 'purposes = ["sales"]', "value.purposes", "who waits in a queue called us"),
+        ('told = ["expected-wait"], ', "", "queue_announcement.values[0].value.told", "must be given"),
+        ('told = ["expected-wait"]', 'told = ["time"]', "value.told[0]", "must be one of `expected-wait`, `price`"),
+        ("every_s = 60", "at_start = false", "value.at_start", "must be `true`, unless `every_s` is given"),
+        ("every_s = 60", "every_s = 9", "value.every_s", "must be a whole number from 10 to 3600"),
+        ('sectors = ["energy"]', 'audiences = ["consumer"]', "queue_no_hang_up.values[0].value.audiences", "called us"),
+        ("percent = 95", "percent = 101", "value.percent", "must be a whole number from 1 to 100"),
+        ("within_s = 180", 'dial_modes = ["manual"]', "value.dial_modes", "called us"),
+        ("within_s = 180", "within_s = 0", "value.within_s", "must be a whole number from 1 to 3600"),
     ],
 )
 def test_a_wrong_file_is_refused_with_key_and_what_is_allowed(old, new, key, allowed):
     """One mistake, one problem that names the key and what would be right."""
-    text = GOOD + HOURS
+    text = GOOD + HOURS + QUEUES
     assert old in text
     found = problems_of(text.replace(old, new, 1))
     assert [problem for problem in found if key in problem.split(": ")[0] and allowed in problem], found

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from tests.lab.manager import Manager, ManagerFailed, Message
 from tests.lab.ports import die_with_parent, end_process, free_rtp_ports, free_tcp_port, free_udp_port
-from tests.lab.sound_folders import link_data, link_prompts, write_silence
-from tests.lab.wire_record import MARKER, Invite, SipMessage, invites_in, read_capture
+from tests.lab.sound_folders import link_data, link_prompts, write_music, write_silence
+from tests.lab.wire_record import MARKER, Invite, SipMessage, invites_in, invites_out, read_capture
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -123,6 +123,7 @@ class Asterisk:
         link_data(self.program.data, self.folder / "data")
         link_prompts(self.folder / "data" / "sounds")
         write_silence(self.folder / "sounds" / "silence.wav")
+        write_music(self.folder / "music" / "tone.wav")
 
     async def start(self) -> None:
         """Start it and wait until it is fully booted and its SIP traffic is recorded.
@@ -247,6 +248,10 @@ class Asterisk:
     async def invites(self) -> list[Invite]:
         """Every call that reached its SIP socket so far, in order."""
         return invites_in(await self.sip_messages())
+
+    async def calls_out(self) -> list[Invite]:
+        """Every call that its SIP socket has made so far, in order."""
+        return invites_out(await self.sip_messages())
 
 
 def _send_marker(host: str, port: int) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import wave
+from array import array
 from pathlib import Path
 
 SHIPPED = Path(__file__).parents[2] / "config" / "sounds"
@@ -32,10 +34,26 @@ def link_prompts(sounds: Path, shipped: Path = SHIPPED) -> None:
         target.symlink_to(file)
 
 
+MUSIC_HZ = 440
+MUSIC_PEAK = 4000
+"""The music of waiting callers: one tone, so that how loud it is can be told apart from the words."""
+
+
 def write_silence(file: Path) -> None:
     """Write a second of nothing."""
+    _write(file, bytes(16000))
+
+
+def write_music(file: Path, seconds: int = 60) -> None:
+    """Write the tone that waiting callers hear."""
+    second = array("h", (round(MUSIC_PEAK * math.sin(2 * math.pi * MUSIC_HZ * n / 8000)) for n in range(8000)))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    _write(file, second.tobytes() * seconds)
+
+
+def _write(file: Path, samples: bytes) -> None:
     with wave.open(str(file), "wb") as sound:
         sound.setnchannels(1)
         sound.setsampwidth(2)
         sound.setframerate(8000)
-        sound.writeframes(bytes(16000))
+        sound.writeframes(samples)

@@ -32,6 +32,7 @@ class Subscribers:
         self._late_s = LATE_S
         self._ears: dict[tuple[str, int], tuple[Ear, int]] = {}  # call and port -> who hears it, packets taken
         self._channels: dict[str, str] = {}  # channel -> who is at its end
+        self._legs: dict[str, str] = {}  # leg to the PBX -> who calls
         carrier.manager.watch(self._take)
 
     async def does(
@@ -42,7 +43,14 @@ class Subscribers:
         await self._put("keys", number, _written(keys))
 
     async def calls(
-        self, number: str, to: str, *, pres: str = "allowed", talk_s: float = 30, keys: Iterable[tuple[float, str]] = ()
+        self,
+        number: str,
+        to: str,
+        *,
+        pres: str = "allowed",
+        ring_s: float = 30,
+        talk_s: float = 30,
+        keys: Iterable[tuple[float, str]] = (),
     ) -> None:
         """Have a person call a number of the PBX.
 
@@ -50,11 +58,19 @@ class Subscribers:
             number: Who calls.
             to: Whom.
             pres: `allowed` or `prohib`: then the network passes the number on, marked as withheld.
+            ring_s: Seconds until the network gives up an unanswered call.
             talk_s: Seconds until the person ends the call.
             keys: See `Lab.subscriber`.
         """
         await self._put("keys", number, _written(keys))
-        variables = {"LAB_FROM": number, "LAB_TO": to, "LAB_PRES": pres, "NUMBER": number, "TALK_S": str(talk_s)}
+        variables = {
+            "LAB_FROM": number,
+            "LAB_TO": to,
+            "LAB_PRES": pres,
+            "LAB_RING_S": str(ring_s),
+            "NUMBER": number,
+            "TALK_S": str(talk_s),
+        }
         await self._carrier.ami(
             "Originate",
             {
@@ -62,6 +78,7 @@ class Subscribers:
                 "Context": "subscriber",
                 "Exten": "calls",
                 "Priority": "1",
+                "Timeout": str(round(ring_s * 1000) + 5000),
                 "Async": "true",
                 "Variable": [f"{key}={value}" for key, value in variables.items()],
             },
@@ -83,6 +100,16 @@ class Subscribers:
         for key in keys:
             await self._carrier.ami("PlayDTMF", {"Channel": channel, "Digit": key, "Duration": "120"})
             await asyncio.sleep(pause_s)
+
+    async def press_unanswered(self, number: str, key: str) -> None:
+        """Press a key in a call that this person has made and nobody has answered.
+
+        Raises:
+            AssertionError: This person calls nobody.
+        """
+        channel = next((leg for leg, theirs in self._legs.items() if theirs == number), "")
+        assert channel, f"{number} calls nobody"
+        await self._carrier.ami("PlayDTMF", {"Channel": channel, "Digit": key, "Duration": "120"})
 
     async def hang_up(self, number: str) -> None:
         """Be the person who hangs up."""
@@ -158,8 +185,11 @@ class Subscribers:
     def _take(self, event: Message) -> None:
         if event.get("Event") == "VarSet" and event.get("Variable") == "NUMBER":
             self._channels[event["Channel"]] = event["Value"]
+        elif event.get("Event") == "VarSet" and event.get("Variable") == "CALLER_NUMBER":
+            self._legs[event["Channel"]] = event["Value"]
         elif event.get("Event") == "Hangup":
             self._channels.pop(event["Channel"], None)
+            self._legs.pop(event["Channel"], None)
 
     def _channels_of(self, number: str) -> list[str]:
         found = [channel for channel, theirs in self._channels.items() if theirs == number]

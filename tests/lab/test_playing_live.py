@@ -23,7 +23,7 @@ import pytest_asyncio
 from asterisk_plugin.agi import playing
 from asterisk_plugin.agi.server import AgiServer
 from asterisk_plugin.callflow.objection_line import ObjectionLine, objection
-from asterisk_plugin.core.prompts import PROMPT_NAMES
+from asterisk_plugin.core.prompts import OBJECTION_NAMES
 from asterisk_plugin.errors import ChannelHungUp, ReplyTimeoutError
 from asterisk_plugin.settings.service import AgiSettings
 from tests.callflow.line_person import Recorder
@@ -329,7 +329,7 @@ async def test_a_process_hears_the_same_keys(stage: Stage) -> None:
 
 async def test_a_whole_talk_with_the_line(stage: Stage) -> None:
     """1 in the middle of the greeting, then 2 at once, then the reference once more, then a hang-up."""
-    for name in PROMPT_NAMES | {"company-linde"}:
+    for name in OBJECTION_NAMES | {"company-linde"}:
         stage.lab.pbx.add_sound(f"ringfence/{name}", MOMENT, language="qq")
     gate, recorder = make_gate(), Recorder()
     campaign = dataclasses.replace(gate.site.campaigns["linde-de"], language="qq")

@@ -116,7 +116,7 @@ class Dialplan:
     def _read(self, variable: str, sounds: str, most: str, options: str, tries: str, wait_s: str) -> bytes:
         if not self.has_read:
             return b"200 result=-2\n"
-        assert (most, options, tries) == ("1", "", "1")
+        assert (most, options, tries) == ("1", "n", "1"), "a call that nobody answered stays so"
         assert float(wait_s) > 0
         names = sounds.split("&")
         self.played += [sound for sound in names if sound in self.sounds]

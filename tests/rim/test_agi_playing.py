@@ -70,7 +70,7 @@ async def test_a_message_that_any_key_cuts_is_one_command_with_its_waiting(talk)
     """Between two commands Asterisk drops keys, so there are none between two sounds."""
     dialplan = Dialplan(presses=["5"])
     assert await talk(dialplan, lambda channel: channel.play([A, B, C], keys=ALL, wait_s=5)) == "5"
-    assert dialplan.commands[0] == f'EXEC Read "RINGFENCE_KEY,{A}&{B}&{C},1,,1,5.000"'
+    assert dialplan.commands[0] == f'EXEC Read "RINGFENCE_KEY,{A}&{B}&{C},1,n,1,5.000"'
     assert len(dialplan.commands) == 2
 
 

@@ -67,7 +67,7 @@ def test_without_any_file_the_shipped_defaults_hold():
     """`ringfence serve` needs no file; the examples load."""
     loaded = load(None, environment={})
     assert loaded.is_shipped
-    assert set(loaded.site.campaigns) == {"tulip-nl", "linde-de", "linde-b2b", "courant-nl"}
+    assert set(loaded.site.campaigns) == {"tulip-nl", "linde-de", "linde-b2b", "linde-call-back", "courant-nl"}
     assert loaded.data_dir == Path("~/.local/share/ringfence").expanduser()
     assert loaded.warnings == ()
 

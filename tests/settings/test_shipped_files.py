@@ -8,6 +8,7 @@ import pytest
 
 from asterisk_plugin.settings.explain import check_shape
 from asterisk_plugin.settings.files import ConfigFile, read_config_file, shipped
+from asterisk_plugin.settings.queues import QueueEntry
 from asterisk_plugin.settings.service import AsteriskSettings, RingfenceFile, TokenSettings
 from asterisk_plugin.settings.site import (
     CallerIdEntry,
@@ -89,7 +90,13 @@ def test_the_line_above_each_setting_is_its_description(text, header, model):
 
 
 @pytest.mark.parametrize(
-    ("model", "table"), [(PrincipalEntry, "principal"), (CallerIdEntry, "caller_id"), (CampaignEntry, "campaign")]
+    ("model", "table"),
+    [
+        (PrincipalEntry, "principal"),
+        (CallerIdEntry, "caller_id"),
+        (CampaignEntry, "campaign"),
+        (QueueEntry, "queue"),
+    ],
 )
 def test_the_shipped_campaigns_show_every_choice_by_name(model, table):
     """Every key of a table is either used or spoken of in the example, so that nobody has to guess."""
@@ -101,9 +108,9 @@ def test_the_shipped_campaigns_show_every_choice_by_name(model, table):
 
 def test_the_models_of_the_campaigns_are_described():
     """Their descriptions are what a missing key is explained with."""
-    for field in (CampaignsFile, PrincipalEntry, CallerIdEntry, CampaignEntry, ObjectionLineEntry):
+    for field in (CampaignsFile, PrincipalEntry, CallerIdEntry, CampaignEntry, ObjectionLineEntry, QueueEntry):
         for name, value in field.model_fields.items():
-            tables = ("call_centre", "principal", "caller_id", "campaign", "closed_day", "objection_line")
+            tables = ("call_centre", "principal", "caller_id", "campaign", "closed_day", "objection_line", "queue")
             assert value.description or name in tables
 
 

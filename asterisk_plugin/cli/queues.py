@@ -1,0 +1,75 @@
+"""`ringfence queue`: how those who called in were served, from the evidence."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path  # typer reads this type at run time
+from typing import Annotated
+
+import typer
+
+from asterisk_plugin.cli.given import given, say
+
+app = typer.Typer(help="Queues: who waited, what they were told, what came of it.", no_args_is_help=True)
+
+QueueOption = Annotated[str, typer.Option("--queue", metavar="ID", help="Only this queue.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def report(
+    ctx: typer.Context,
+    queue: QueueOption = "",
+    since: Annotated[str, typer.Option(metavar="DAY", help="The first day (UTC); default: of all.")] = "",
+    until: Annotated[str, typer.Option(metavar="DAY", help="The last day, the whole of it (UTC).")] = "",
+    under: Annotated[
+        float, typer.Option(min=1, metavar="SECONDS", help="An answer in less than this is in time (Spain: 180).")
+    ] = 180,
+    every: Annotated[
+        float, typer.Option(min=1, metavar="SECONDS", help="Longest time without an announcement (Germany: 60).")
+    ] = 60,
+    as_json: AsJson = False,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw a picture into this file, .png or .svg.")
+    ] = None,
+    waits: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Write every single wait, as evidence; without numbers.")
+    ] = None,
+) -> None:
+    """Report how callers were served: answered in time, told how long, charged or not; of waits that began in a period.
+
+    An answer in time is asked of every call: whoever hung up or left by a key was not answered in time, however soon.
+    What the evidence does not tell is counted as not known, never as in order.
+    """
+    from asterisk_plugin.cli import queue_report
+    from asterisk_plugin.core.queue_wait import Limits
+
+    asked = queue_report.asked_for(queue, since, until, Limits(answered_in_under_s=under, told_every_s=every))
+    made = asyncio.run(queue_report.make(given(ctx).load(), asked, plot=plot, waits=waits))
+    if as_json:
+        say(queue_report.dumps(made))
+    else:
+        queue_report.show(made)
+    # Programs read what is on standard output when it is JSON.
+    for file in (plot, waits):
+        if file is not None and not as_json:
+            say(f"{file}: written")
+
+
+@app.command()
+def waits(
+    ctx: typer.Context,
+    queue: QueueOption = "",
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="So many at most, the newest first.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List single waits, the newest first."""
+    from asterisk_plugin.cli import queue_waits
+
+    found = asyncio.run(queue_waits.newest(given(ctx).load(), queue, most=limit))
+    if as_json:
+        say(queue_waits.dumps(found))
+    elif found:
+        queue_waits.show(found)
+    else:
+        say(f"no wait is recorded in queue `{queue}`" if queue else "no wait is recorded")
