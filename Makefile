@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test live soak waiting check serve bench prompts format clean
+.PHONY: help setup demo test live soak waiting check serve bench simulate prompts format clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ serve: $(STAMP) ## run the service on embedded defaults
 
 bench: $(STAMP) ## ours against the yardsticks, side by side
 	$(BIN)/python -m tests.bench
+
+simulate: $(STAMP) ## the wait estimate against Asterisk's own, on simulated queues (some ten minutes)
+	$(BIN)/python -m tests.sim
 
 prompts: $(STAMP) ## make the sounds of all prompts anew where their texts changed
 	@command -v espeak-ng >/dev/null || { apt-get update -q && apt-get install -y -q espeak-ng; }

@@ -193,7 +193,7 @@ def told_by(queue, moment):
     return Snapshot(tuple(members), tuple(waiting))
 
 
-@settings(max_examples=300)
+@settings(max_examples=200, deadline=None)
 @given(HISTORIES)
 def test_a_snapshot_of_what_is_known_already_changes_nothing(history):
     """Whatever events came, in whatever odd order, the state they left is the one a snapshot confirms."""
@@ -214,7 +214,7 @@ def test_a_snapshot_of_what_is_known_already_changes_nothing(history):
         )  # fmt: skip
 
 
-@settings(max_examples=300)
+@settings(max_examples=200, deadline=None)
 @given(HISTORIES)
 def test_nobody_waits_twice_and_no_moment_lies_ahead(history):
     queue, now = QueueState(), START

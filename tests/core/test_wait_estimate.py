@@ -104,6 +104,8 @@ def test_it_cannot_be_said():
     assert estimate_wait(queue(history=ALWAYS_100), 1, NOW) is None  # nobody is logged in
     assert estimate_wait(queue(Member(ago(9), reachable=False), history=ALWAYS_100), 1, NOW) is None
     assert estimate_wait(queue(paused, history=ALWAYS_100), 1, NOW) is None  # no pause ever ended
+    leaving = Member(ready_since=ago(900), busy_since=ago(50), paused_since=ago(20))
+    assert estimate_wait(queue(leaving, history=ALWAYS_100), 1, NOW) is None  # talks, and is paused afterwards
     outlasted = QueueHistory(talks_s=(100.0,), pauses=(Pause(300.0, 1),), served=1)
     assert estimate_wait(queue(paused, history=outlasted), 1, NOW) is None
 
@@ -149,14 +151,14 @@ QUEUES = st.builds(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=200, deadline=None)
 @given(QUEUES)
 def test_every_estimate_is_a_wait_and_grows_with_the_place(queue_):
     before = None
     for position in range(1, 7):
         estimate = estimate_wait(queue_, position, NOW)
         there = [one for one in queue_.members.values() if one.reachable]
-        if any(one.off_since is None for one in there):
+        if any(one.paused_since is None for one in there):
             assert estimate is not None  # history and a member who answers
         if not there:
             assert estimate is None
@@ -164,12 +166,13 @@ def test_every_estimate_is_a_wait_and_grows_with_the_place(queue_):
             return
         assert 0 <= estimate.low_s <= estimate.wait_s <= estimate.high_s < math.inf
         if before is not None:
-            assert (estimate.low_s, estimate.wait_s, estimate.high_s) >= (before.low_s, before.wait_s, before.high_s)
+            assert estimate.low_s >= before.low_s
             assert estimate.wait_s >= before.wait_s
+            assert estimate.high_s >= before.high_s
         before = estimate
 
 
-@settings(max_examples=200)
+@settings(max_examples=100, deadline=None)
 @given(QUEUES, st.randoms(use_true_random=False))
 def test_the_order_in_which_members_were_seen_does_not_matter(queue_, rng):
     names = list(queue_.members)

@@ -3,7 +3,7 @@
 import datetime as dt
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asterisk_plugin.core.wait_estimate import WaitEstimate
@@ -85,6 +85,7 @@ ESTIMATES = st.tuples(st.floats(0, 5000), st.floats(0, 1), st.floats(1, 3)).map(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.none() | ESTIMATES, min_size=2, max_size=12))
 def test_a_longer_wait_is_only_told_with_its_excuse(estimates):
     """`longer` is set when, and only when, more is said than the promise would say, and that was out of reach."""
