@@ -1,5 +1,6 @@
 """The simulated queue is one, and the estimate holds its target on traces it was never tuned on (seed 201)."""
 
+import itertools
 import math
 import random
 
