@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from asterisk_plugin.core.site import Campaign, Queue
     from asterisk_plugin.ports import AgiRequest, Channel, Event
 
-KNOWN_WITHIN_S = 0.5
+KNOWN_WITHIN_S = 1.2
 """Longest wait for what is known of the caller: the words begin a moment later."""
 
 PLACE_WITHIN_S = 2.0

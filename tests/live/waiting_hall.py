@@ -118,8 +118,9 @@ class Hall:
 
     async def call_of(self, number: str) -> Invite:
         """What the carrier saw of the call that this person made."""
-        calls = [call for call in await self.lab.carrier.calls_out() if number in (call.from_number, call.pai_number)]
-        return max(calls, key=lambda call: call.at_s)
+        calls = [call for call in await self.lab.carrier.calls_out() if call.at_s >= self.since_s]
+        theirs = [call for call in calls if number in (call.from_number, call.pai_number)]
+        return max(theirs, key=lambda call: call.at_s)
 
     async def until_answered(self, number: str) -> Invite:
         """Wait until the call that this person made is answered, so that it is charged."""
@@ -127,7 +128,9 @@ class Hall:
         return await self.call_of(number)
 
     async def _is_answered(self, number: str) -> bool:
-        return (await self.call_of(number)).answered_at_s is not None
+        with contextlib.suppress(ValueError):  # not there yet
+            return (await self.call_of(number)).answered_at_s is not None
+        return False
 
     async def sound(self, number: str) -> OverMusic:
         """What this person has heard so far."""
