@@ -43,7 +43,7 @@ async def told_at_once_and_again_and_charged_when_an_agent_answers(hall):
     assert call.answered_at_s >= answered.answered_at_s
     await hall.until(lambda: _has_ended(hall, anne))
     (wait,) = await hall.waits()
-    assert wait["how"] == "answered"
+    assert wait["left"] == "answered"
 
 
 def _music_goes_down(sound):
@@ -97,7 +97,7 @@ async def called_back_with_one_key_at_the_same_place(hall):
     assert (invite.from_number, invite.pai_number) == ("+493023125100", "+493023125100")
     rung = await hall.lab.invites(agent, since_s=since_s)
     assert (await hall.call_of(anne)).answered_at_s < rung[1].at_s < invite.at_s
-    wait = next(one for one in await hall.waits() if one["how"] == "call-back")
+    wait = next(one for one in await hall.waits() if one["left"] == "call-back")
     assert wait["charged_from"] is None
     shown = await hall.service.run("consent", "show", bert)
     assert "requested-call" in shown.out
@@ -128,7 +128,7 @@ async def the_objection_line_is_one_key_away(hall):
     await hall.lab.people.press(anne, "1")
     await hall.until_said(anne, "recorded-company")
     assert (await hall.lab.dial(anne, "linde-service", caller_id="1001")).reason == "objection"
-    assert [wait["how"] for wait in await hall.waits()] == ["objection"]
+    assert [wait["left"] for wait in await hall.waits()] == ["objection"]
 
 
 async def before_the_carriers_limit_the_call_is_answered_at_the_same_place(hall):
