@@ -123,6 +123,8 @@ def _campaign(gate: Gate, settings: Queue) -> Campaign | None:
 
 async def _talk(desk: QueueDesk, channel: Channel, settings: Queue | None, *, is_limit: bool) -> None:
     result: dict[str, str] = {}
+    if settings is not None:
+        await channel.set_language(settings.language)
     offers = settings is not None and settings.call_back is not None and desk.call_back is not None
     if offers and (not is_limit or settings.at_limit is AtLimit.CALL_BACK):  # type: ignore[union-attr]
         number = _caller(channel.request, desk.gate.site.home_country)
@@ -161,6 +163,8 @@ async def queue_wait(desk: QueueDesk, channel: Channel) -> None:
     )
     is_whole = False
     try:
+        if settings is not None:  # who came while no service was there has the language of the Asterisk
+            await channel.set_language(settings.language)
         await channel.play([f"{FOLDER}/{word}" for word in words])
         is_whole = True
     finally:
