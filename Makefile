@@ -50,7 +50,8 @@ bench: $(STAMP) ## ours against the yardsticks, side by side
 
 prompts: $(STAMP) ## make the sounds of the objection line anew where their texts changed
 	@command -v espeak-ng >/dev/null || { apt-get update -q && apt-get install -y -q espeak-ng; }
-	$(BIN)/ringfence prompts build
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[kokoro]'
+	$(BIN)/ringfence prompts build --kokoro
 
 format: $(STAMP) ## let ruff write the format
 	$(BIN)/ruff format .
