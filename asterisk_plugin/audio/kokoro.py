@@ -45,15 +45,23 @@ _MAX_SYMBOLS = 510
 """The model reads no more at once."""
 
 _FULL_SCALE = 32767
-_PAUSES = re.compile(r"([.,:;!?])[.,:;!?]*")
+_PAUSES = re.compile(r"([.,:;!?])[.,:;!?]*(?=\s|$)")
+"""A mark with more behind it is none: `[[s'amtA:l]]` is how espeak-ng is told sounds."""
+
 _FOREIGN = re.compile(r"\([a-z-]+\)")
 """What espeak-ng writes where it changes to another language's sounds and back."""
 
 _JOINED = {"d^ʒ": "ʤ", "t^ʃ": "ʧ", "d^z": "ʣ", "t^s": "ʦ"}
-_ENGLISH = {"a^ɪ": "I", "a^ʊ": "W", "e^ɪ": "A", "ə^ʊ": "Q", "o^ʊ": "O", "ɔ^ɪ": "Y", "e^ə": "ɛː", "ɚ": "əɹ", "r": "ɹ"}
-"""Diphthongs of English have signs of their own in the model; in other languages they are written as two vowels."""
+_NATIVE = {
+    "de": {"ɾ": "ʁ"},
+    # Diphthongs have signs of their own.
+    "en": {"a^ɪ": "I", "a^ʊ": "W", "e^ɪ": "A", "ə^ʊ": "Q", "o^ʊ": "O", "ɔ^ɪ": "Y", "e^ə": "ɛː", "ɚ": "əɹ", "r": "ɹ"},
+    "nl": {"eː": "eɪ", "oː": "oʊ", "ɣ": "x", "ɵ": "œ", "y^ʊ": "y"},
+    "sv": {"s^x": "ʃ"},
+}
+"""How the model comes nearest to the sounds of a language; espeak-ng tells some of them too roughly."""
 
-_NEAREST = {"ʏ": "y", "ʉ": "y", "ɵ": "ø", "ɧ": "ʂ", "ɭ": "l", "ʀ": "ʁ", "ɫ": "l", "g": "ɡ", "œ̃": "ɛ̃"}
+_NEAREST = {"ʏ": "y", "ʉ": "y", "ɵ": "ø", "ɧ": "ʃ", "ɭ": "l", "ʀ": "ʁ", "ɫ": "l", "g": "ɡ", "œ̃": "ɛ̃"}
 """Sounds the model has no sign for, and the nearest it has."""
 
 
@@ -115,13 +123,13 @@ def sounds_of(text: str, phonemes: str, *, espeak: str) -> str:
     told = _ask_espeak([part.strip() for part in parts[::2]], phonemes, espeak)
     marks = [*parts[1::2], ""]
     joined = " ".join(f"{sound}{mark}" for sound, mark in zip(told, marks, strict=True) if sound)
-    return in_signs(joined, english=phonemes.startswith("en"))
+    return in_signs(joined, phonemes[:2])
 
 
-def in_signs(sounds: str, *, english: bool) -> str:
+def in_signs(sounds: str, language: str) -> str:
     """Write what espeak-ng tells (IPA, `^` between the parts of one sound) in the signs the model reads."""
     sounds = _FOREIGN.sub("", sounds)
-    for tables in (_JOINED, _ENGLISH if english else {}, _NEAREST):
+    for tables in (_JOINED, _NATIVE.get(language, {}), _NEAREST):
         for sign, other in tables.items():
             sounds = sounds.replace(sign, other)
     return sounds.replace("^", "")

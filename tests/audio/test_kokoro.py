@@ -37,19 +37,20 @@ def espeak(tmp_path: Path) -> str:
 def test_the_marks_of_a_sentence_reach_the_voice(espeak: str) -> None:
     """espeak-ng leaves them out, and without them nothing pauses or falls."""
     assert kokoro.sounds_of("ab, cd. Ef: gh", "fr", espeak=espeak) == "ab, cd. Ef: ɡh"
+    assert kokoro.sounds_of("a bc.", "fr", espeak=espeak) == "a bc."
     assert kokoro.sounds_of("ax!!", "fr", espeak=espeak) == "aʧ!"
 
 
-def test_english_diphthongs_have_signs_of_their_own() -> None:
-    """In other languages the same two vowels are written one by one."""
-    assert kokoro.in_signs("ɹa^ɪt pɹˈe^ɪ", english=True) == "ɹIt pɹˈA"
-    assert kokoro.in_signs("ɹa^ɪt", english=False) == "ɹaɪt"
+def test_a_language_has_signs_of_its_own() -> None:
+    """English diphthongs, for one; in other languages the same two vowels are written one by one."""
+    assert kokoro.in_signs("ɹa^ɪt pɹˈe^ɪ", "en") == "ɹIt pɹˈA"
+    assert kokoro.in_signs("ɹa^ɪt", "fr") == "ɹaɪt"
 
 
 @pytest.mark.parametrize("sound", ["ʏ", "ʉ", "ɵ", "ɧ", "ɭ", "g"])
 def test_a_sound_the_model_does_not_know_is_not_swallowed(sound: str) -> None:
     """It is spoken as the nearest one."""
-    assert len(kokoro._numbers(kokoro.in_signs(sound, english=False))) == 1
+    assert len(kokoro._numbers(kokoro.in_signs(sound, "fr"))) == 1
 
 
 def test_what_cannot_be_told_or_is_too_long_is_named(espeak: str) -> None:
