@@ -19,7 +19,7 @@ from asterisk_plugin.audio.folders import (
 )
 from asterisk_plugin.audio.loudness import over_music
 from asterisk_plugin.audio.shaping import SHAPE, for_the_line
-from asterisk_plugin.audio.voices import spelled
+from asterisk_plugin.audio.voices import NEURAL, PIPER, spelled
 from asterisk_plugin.core.prompts import is_over_music
 from asterisk_plugin.errors import StartupError
 
@@ -73,7 +73,13 @@ def recipe(text: str, voice: Voice, *, digit: bool, settings: VoiceSettings) -> 
     """Say in one line what a sound is made with; words spelled otherwise for the voice are part of it."""
     label = voice.label(digit=digit)
     written = spelled(text, settings.respell)
-    return label if written == text or not label.startswith("espeak") else f"{label}, written `{written}`"
+    return label if written == text or label.startswith(PIPER) else f"{label}, written `{written}`"
+
+
+def is_good(made: Made, wanted: Wanted) -> bool:
+    """Tell whether a sound can stay: it says this text, and by this voice or a clearer one that is not there today."""
+    by_clearer = made.voice.startswith(NEURAL) and not wanted.label.startswith(NEURAL)
+    return made.is_of(wanted.text, made.voice if by_clearer else wanted.label)
 
 
 def to_build(
@@ -96,7 +102,7 @@ def to_build(
     for name, one in wanted.items():
         own = [path for path in present.get(name, []) if not is_ours(path, made)]
         kept += own
-        there = name in present and name in made and made[name].is_of(one.text, one.label)
+        there = name in present and name in made and is_good(made[name], one)
         if not own and (anew or not there):
             todo.append(one)
     return todo, kept

@@ -28,6 +28,9 @@ NAME = "{name}"
 MAX_CHARS = 400
 """Longest text: half a minute of speech."""
 
+_OPTIONAL: dict[str, str | int | float] = {"kokoro": "", "kokoro_speed": 1.0, "piper": ""}
+"""What a new language need not say of its voice."""
+
 _SITE_PROMPT = re.compile(r"(company|centre)-[a-z0-9-]{1,40}")
 _LANGUAGE = re.compile(r"[a-z]{2}")
 
@@ -39,6 +42,8 @@ class VoiceEntry(Section):
     words_per_minute: int | None = Field(None, ge=80, le=300)
     digit_words_per_minute: int | None = Field(None, ge=80, le=300)
     pitch: int | None = Field(None, ge=0, le=99)
+    kokoro: str | None = Field(None, description="a speaker of Kokoro, such as `ff_siwis`, or two joined by `+`")
+    kokoro_speed: float | None = Field(None, ge=0.5, le=1.5)
     piper: str | None = Field(None, description="how the file of a Piper voice begins, such as `nl_NL-`")
 
 
@@ -69,14 +74,18 @@ class VoiceSettings:
         words_per_minute: Of sentences.
         digit_words_per_minute: Of single digits.
         pitch: 0 to 99, 50 as the voice is made.
+        kokoro: Speaker of Kokoro; empty when none is to be used.
+        kokoro_speed: 1 as the speaker is made, less is slower.
         piper: How the file name of a Piper voice begins; empty when none is to be used.
-        respell: Words that espeak-ng says wrongly, and how to write them for it.
+        respell: Words that espeak-ng says wrongly, and how to write them for it; Kokoro reads them so as well.
     """
 
     espeak: str
     words_per_minute: int
     digit_words_per_minute: int
     pitch: int
+    kokoro: str
+    kokoro_speed: float
     piper: str
     respell: Mapping[str, str]
 
@@ -186,7 +195,7 @@ def _content_problems(file: ConfigFile, shape: CatalogueFile) -> list[ConfigProb
 
 def _merge(files: Sequence[tuple[ConfigFile, CatalogueFile]], problems: list[ConfigProblem]) -> Catalogue | None:
     """One language from its shipped file and the site's own; None when something is missing."""
-    voice: dict[str, str | int] = {}
+    voice: dict[str, str | int | float] = {}
     site: dict[str, str] = {}
     texts: dict[str, str] = {}
     respell: dict[str, str] = {}
@@ -198,7 +207,7 @@ def _merge(files: Sequence[tuple[ConfigFile, CatalogueFile]], problems: list[Con
         respell |= shape.respell
         name = shape.name or name
     last = files[-1][0]
-    missing_keys = [key for key in VoiceEntry.model_fields if key not in voice and key != "piper"]
+    missing_keys = [key for key in VoiceEntry.model_fields if key not in voice | _OPTIONAL]
     problems += [last.problem(("voice", key), "nothing", "must be given for a new language") for key in missing_keys]
     missing = [known for known, _ in OBJECTION_PROMPTS if known not in texts]
     if missing:
@@ -209,6 +218,6 @@ def _merge(files: Sequence[tuple[ConfigFile, CatalogueFile]], problems: list[Con
         )
     if missing or missing_keys:
         return None
-    settings = VoiceSettings(**{"piper": "", **voice}, respell=respell)  # type: ignore[arg-type]  # typed by VoiceEntry
+    settings = VoiceSettings(**(_OPTIONAL | voice), respell=respell)  # type: ignore[arg-type]  # typed by VoiceEntry
     language = files[0][1].language
     return Catalogue(language, name or language, settings, site.get("company", NAME), site.get("centre", NAME), texts)

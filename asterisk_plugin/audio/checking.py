@@ -12,6 +12,7 @@ from asterisk_plugin.audio.levels import active_level_dbov, peak_dbov
 from asterisk_plugin.audio.loudness import target_dbov
 from asterisk_plugin.audio.shaping import SHAPE
 from asterisk_plugin.audio.site import effective_sounds
+from asterisk_plugin.audio.voices import NEURAL
 from asterisk_plugin.core.prompts import PROMPT_NAMES, is_over_music
 from asterisk_plugin.settings.explain import did_you_mean
 
@@ -129,10 +130,10 @@ def _sound_findings(language: str, path: Path, *, ours: bool) -> Iterator[Findin
 
 
 def _is_up_to_date(made: Made, wanted: Wanted) -> bool:
-    """Whether the same would be made today; what Piper made stays good where Piper is not installed."""
-    if made.voice.startswith("piper"):
+    """Whether the same would be made today; that another voice is installed by now is no fault."""
+    if made.voice.startswith(NEURAL) or wanted.label.startswith(NEURAL):
         return (made.text, made.shape) == (wanted.text, SHAPE)
-    return made.is_of(wanted.text, wanted.label) or wanted.label.startswith("piper")
+    return made.is_of(wanted.text, wanted.label)
 
 
 def _site(names: Sequence[str]) -> str:

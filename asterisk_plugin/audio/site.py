@@ -9,7 +9,7 @@ from asterisk_plugin.audio.building import Wanted, is_digit, recipe
 from asterisk_plugin.audio.catalogue import Catalogue, load_catalogues, site_texts
 from asterisk_plugin.audio.folders import SOUNDS, folder_of, is_ours, read_made, sounds_in
 from asterisk_plugin.audio.loudness import loudness_of
-from asterisk_plugin.audio.voices import EspeakVoice, PiperVoice, Voice, piper_model
+from asterisk_plugin.audio.voices import PiperVoice, Voice, voice_of
 from asterisk_plugin.core.prompts import PROMPTS
 from asterisk_plugin.errors import InputError
 from asterisk_plugin.settings.explain import did_you_mean
@@ -74,9 +74,7 @@ class SitePrompts:
 
     def voice(self, language: str) -> Voice:
         """Who would speak a language; it is not said that the program is installed."""
-        settings = self.catalogues[language].voice
-        model = piper_model(settings, self.voice_folders)
-        return PiperVoice(model) if model else EspeakVoice(settings)
+        return voice_of(self.catalogues[language].voice, self.voice_folders)
 
     def wanted(self, language: str, texts: Mapping[str, str]) -> dict[str, Wanted]:
         """Texts of a language as sounds to be made."""

@@ -1,6 +1,6 @@
-"""Programs that speak a text: espeak-ng, and Piper where one of its voices is installed.
+"""Who speaks a text: Piper where one of its voices lies, Kokoro where it is installed, else espeak-ng.
 
-Both are asked as programs of their own: neither is a part of this one.
+None is a part of this program: two are programs of their own, Kokoro is an extra.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from asterisk_plugin.audio import kokoro
+from asterisk_plugin.audio.kokoro import KOKORO
 from asterisk_plugin.errors import StartupError
 
 if TYPE_CHECKING:
@@ -29,8 +31,11 @@ GET_ESPEAK = "install it: `apt-get install espeak-ng` (Debian, Ubuntu) or `dnf i
 GET_PIPER = "install it: `pip install piper-tts` beside this program"
 TIMEOUT_S = 60.0
 
+NEURAL = (PIPER, KOKORO)
+"""How the labels of voices begin whose sounds are not to be made anew by espeak-ng."""
+
 _DIGIT_SLOWER = 1.15
-"""How much longer Piper, which knows no words a minute, draws a single digit."""
+"""How much longer a voice that knows no words a minute draws a single digit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,22 +121,56 @@ class PiperVoice:
         return _run(command, text, otherwise=GET_PIPER)
 
 
+@dataclass(frozen=True, slots=True)
+class KokoroVoice:
+    """A speaker of Kokoro.
+
+    Args:
+        settings: Speaker, speed, and words to write otherwise.
+        espeak: The program that tells the sounds of a text.
+    """
+
+    settings: VoiceSettings
+    espeak: str = ESPEAK
+
+    def label(self, *, digit: bool) -> str:
+        """See `Voice`."""
+        return f"{KOKORO} {self.settings.kokoro}, speed {self._speed(digit):.2f}"
+
+    def speak(self, text: str, *, digit: bool) -> Spoken:
+        """See `Voice`."""
+        own = self.settings
+        speaker = kokoro.Speaker(own.kokoro, self._speed(digit), own.espeak.partition("+")[0])
+        return Spoken(kokoro.speak(spelled(text, own.respell), speaker, espeak=self.espeak), kokoro.RATE)
+
+    def _speed(self, digit: bool) -> float:
+        return self.settings.kokoro_speed / (_DIGIT_SLOWER if digit else 1)
+
+
 def choose_voice(settings: VoiceSettings, folders: Sequence[Path]) -> Voice:
-    """Take the Piper voice of a language where one is installed, else espeak-ng.
+    """Take the Piper voice of a language where one lies, else Kokoro where it is installed, else espeak-ng.
 
     Args:
         settings: Of the language.
         folders: Where voices of Piper lie, `*.onnx`, the first that has one wins.
 
     Raises:
-        StartupError: There is a voice and no Piper, or neither.
+        StartupError: There is a voice and no Piper, or no espeak-ng, which the others need as well.
     """
+    chosen = voice_of(settings, folders)
+    if isinstance(chosen, PiperVoice):
+        missing = f"`{chosen.model}` is a voice of Piper, and `piper` is not installed"
+        return PiperVoice(chosen.model, _find(PIPER, missing, GET_PIPER))
+    espeak = _find(ESPEAK, "`espeak-ng`, which speaks the prompts, is not installed", GET_ESPEAK)
+    return type(chosen)(settings, espeak)
+
+
+def voice_of(settings: VoiceSettings, folders: Sequence[Path]) -> PiperVoice | KokoroVoice | EspeakVoice:
+    """Who would speak a language; it is not said that Piper or espeak-ng are installed."""
     model = piper_model(settings, folders)
     if model:
-        return PiperVoice(
-            model, _find(PIPER, f"`{model}` is a voice of Piper, and `piper` is not installed", GET_PIPER)
-        )
-    return EspeakVoice(settings, _find(ESPEAK, "`espeak-ng`, which speaks the prompts, is not installed", GET_ESPEAK))
+        return PiperVoice(model)
+    return KokoroVoice(settings) if settings.kokoro and kokoro.is_installed() else EspeakVoice(settings)
 
 
 def piper_model(settings: VoiceSettings, folders: Sequence[Path]) -> Path | None:

@@ -10,7 +10,7 @@ import typer
 
 from asterisk_plugin.cli.boundary import FOUND_PROBLEMS
 from asterisk_plugin.cli.given import complain, console, given, say
-from asterisk_plugin.errors import InputError
+from asterisk_plugin.errors import InputError, StartupError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -46,6 +46,9 @@ def build(
         list[Path] | None,
         typer.Option(metavar="DIR", help="Folder with voices of Piper (*.onnx), beside `voices` of the configuration."),
     ] = None,
+    kokoro: Annotated[
+        bool, typer.Option("--kokoro", help="Not without Kokoro, which otherwise speaks where it is installed.")
+    ] = False,
 ) -> None:
     """Make the sounds that are missing or say something else than their text.
 
@@ -55,8 +58,11 @@ def build(
     from asterisk_plugin.audio.building import build as make
     from asterisk_plugin.audio.building import to_build
     from asterisk_plugin.audio.folders import folder_of
+    from asterisk_plugin.audio.kokoro import GET_KOKORO, is_installed
     from asterisk_plugin.audio.voices import choose_voice
 
+    if kokoro and not is_installed():
+        raise StartupError(f"Kokoro is not installed: {GET_KOKORO}")
     prompts = _prompts(ctx, piper or ())
     if site and prompts.is_example and to is None:
         raise InputError("the shipped campaigns are an example: give your own with `--config`, or a folder with `--to`")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from asterisk_plugin.audio import site, voices
+from asterisk_plugin.audio import kokoro, site, voices
 from asterisk_plugin.audio.companding import decode_alaw, encode_alaw
 from asterisk_plugin.audio.folders import read_made
 from asterisk_plugin.audio.levels import active_level_dbov
@@ -73,15 +73,30 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """espeak-ng is there, Piper is not; the campaigns are the shipped ones, as a site's own."""
+    """espeak-ng is there, Piper and Kokoro are not; the campaigns are the shipped ones, as a site's own."""
     made = Bench(tmp_path / "etc", tmp_path / "bin")
     made.config.mkdir()
     made.programs.mkdir()
     shutil.copyfile(shipped("config", "campaigns.toml"), made.config / "campaigns.toml")
     monkeypatch.setenv("PATH", str(made.programs))
     monkeypatch.setattr(voices.sys, "executable", str(made.programs / "python"))
+    monkeypatch.setattr(kokoro, "is_installed", lambda: False)
     made.program("espeak-ng")
     return made
+
+
+@pytest.fixture
+def said_by_kokoro(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, kokoro.Speaker]]:
+    """Kokoro is there as well; gives what it was asked to say."""
+    said: list[tuple[str, kokoro.Speaker]] = []
+
+    def speak(text: str, speaker: kokoro.Speaker, *, espeak: str) -> list[int]:
+        said.append((text, speaker))
+        return [9000, 9000, -9000, -9000] * (3000 + 500 * len(text))
+
+    monkeypatch.setattr(kokoro, "is_installed", lambda: True)
+    monkeypatch.setattr(kokoro, "speak", speak)
+    return said
 
 
 def recording(path: Path, *, rate: int = 8000) -> Path:
@@ -186,6 +201,47 @@ def test_a_piper_voice_is_used_where_one_is_installed(bench: Bench, tmp_path: Pa
     assert len(asked) == len(PROMPT_NAMES) + 3 + 2
     shutil.rmtree(bench.config / "voices")
     assert bench.run("check", "--lang", "nl").exit_code == 0
+
+
+def test_kokoro_speaks_where_it_is_installed(
+    bench: Bench, tmp_path: Path, said_by_kokoro: list[tuple[str, kokoro.Speaker]]
+) -> None:
+    """Digits slower, words spelled as espeak-ng is to read them; by itself a site needs no more than its names."""
+    out = tmp_path / "out"
+    assert bench.run("build", "--to", str(out), "--lang", "fr").exit_code == 0
+    assert bench.asked == []
+    said = dict(said_by_kokoro)
+    assert said["sept"].speed < said["Votre numéro de référence est"].speed
+    assert {(one.name, one.phonemes) for one in said.values()} == {("ff_siwis", "fr-fr")}
+    assert {one.voice for one in read_made(out / "fr" / "ringfence").values()} == {
+        "kokoro ff_siwis, speed 0.90",
+        "kokoro ff_siwis, speed 0.78",
+    }
+
+
+def test_what_kokoro_made_stays_good_where_it_is_not_installed(
+    bench: Bench, said_by_kokoro: list[tuple[str, kokoro.Speaker]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a text that changed is made anew, by who is there."""
+    (bench.config / "prompts").mkdir()
+    (bench.config / "prompts" / "fr.toml").write_text('language = "fr"\n[voice]\nkokoro_speed = 0.8\n')
+    assert bench.run("build", "--lang", "fr").exit_code == 0
+    monkeypatch.setattr(kokoro, "is_installed", lambda: False)
+    assert "up to date" in bench.run("build", "--lang", "fr").output
+    assert bench.run("check", "--lang", "fr").exit_code == 0
+    file = bench.config / "prompts" / "fr.toml"
+    file.write_text(file.read_text() + '[say]\ngoodbye = "Salut."\n')
+    assert "goodbye.alaw was made of another text" in bench.run("check", "--lang", "fr").stderr
+    assert bench.run("build", "--lang", "fr").exit_code == 0
+    assert [line.split(" | ")[1] for line in bench.asked] == ["Salut."]
+
+
+def test_a_build_that_asks_for_kokoro_does_not_do_without(bench: Bench) -> None:
+    """Exit 2, one line, before the first sound."""
+    result = bench.run("build", "--kokoro", "--site")
+    assert result.exit_code == 2
+    assert "Kokoro is not installed: get it with `pip install 'ringfence[kokoro]'`" in result.stderr
+    assert not (bench.config / "sounds").exists()
 
 
 def test_the_shipped_example_has_no_names_to_build(bench: Bench) -> None:
