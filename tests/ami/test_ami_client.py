@@ -66,11 +66,11 @@ async def connected(**options: object) -> AsyncIterator[tuple[FakeAmi, Listening
         yield peer, listening
 
 
-async def test_logs_in_asking_for_the_events_of_calls_only():
+async def test_logs_in_asking_for_the_events_of_calls_and_queues_only():
     """VarSet, Newexten and RTCP are most of a busy Asterisk's events; none of them is wanted."""
     async with connected() as (peer, listening):
         (login,) = peer.named("Login")
-        assert (login["Username"], login["Secret"], login["Events"]) == ("watch", "s3cret", "call")
+        assert (login["Username"], login["Secret"], login["Events"]) == ("watch", "s3cret", "call,agent,user")
         assert listening.client.up
 
 

@@ -135,7 +135,7 @@ def test_a_language_of_ones_own_may_leave_out_what_queues_say(tmp_path: Path) ->
         found = check_configured(dataclasses.replace(prompts, queue_languages=queues), "pl")
         (told,) = [one for one in found if "no text for" in one.what]
         assert told.serious is serious
-        assert told.what.startswith("prompts/pl.toml has no text for wait-still, wait-under-1, wait-about-1, ")
+        assert told.what.startswith("prompts/pl.toml has no text for wait-still, wait-longer, wait-under-1, ")
     recording = tmp_path / "sounds" / "pl" / "ringfence" / "wait-still.alaw"
     recording.parent.mkdir(parents=True)
     recording.write_bytes(b"\xd5" * 8000)
