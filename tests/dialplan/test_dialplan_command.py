@@ -19,6 +19,7 @@ INSTALLED = {
     "ringfence-features.conf.sample",
     "ringfence-objection.conf",
     "ringfence-outcome.conf",
+    "ringfence-queue.conf",
     "ringfence-trunk.conf",
     "ringfence-site.conf.sample",
     "ringfence-site.conf",
@@ -28,7 +29,7 @@ INSTALLED = {
 def test_the_shipped_files_are_checked_when_none_are_named() -> None:
     """Exit 0 and a count."""
     result = CliRunner().invoke(dialplan_app, ["check"])
-    assert (result.exit_code, result.stdout) == (0, "6 file(s), 0 problem(s)\n")
+    assert (result.exit_code, result.stdout) == (0, "7 file(s), 0 problem(s)\n")
 
 
 def test_a_bad_file_is_named_with_its_line_and_exit_code_2(tmp_path: Path) -> None:
