@@ -59,9 +59,12 @@ class Family:
     def cycle_s(self) -> float:
         """Mean time from one answer to the next of a member who is never idle."""
         lost = self.unanswered / (1 - self.unanswered) * (self.ring_timeout_s + self.retry_s)
-        pauses = self.pause_share * self.pause_s
-        present = self.shift_s / (self.shift_s + self.away_s) if self.shift_s else 1.0
-        return (TALK_S + self.wrap_up_s + self.ring_s + lost + pauses) / present
+        return (TALK_S + self.wrap_up_s + self.ring_s + lost + self.pause_share * self.pause_s) / self.present
+
+    @property
+    def present(self) -> float:
+        """Share of the time that a member is logged in."""
+        return self.shift_s / (self.shift_s + self.away_s) if self.shift_s else 1.0
 
     def talk(self, rng: Random) -> float:
         """Seconds of one conversation."""

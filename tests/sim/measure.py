@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from asterisk_plugin.core.queue_events import QueueEvent
-from asterisk_plugin.core.queue_state import Held, Pause, QueueHistory, QueueState, step
+from asterisk_plugin.core.queue_state import Absence, Held, QueueHistory, QueueState, step
 from asterisk_plugin.core.wait_estimate import WaitEstimate, estimate_wait
 from asterisk_plugin.core.wait_told import WAIT_PHRASES, Told, tell
 from tests.sim.families import Family, lognormal
@@ -143,16 +143,18 @@ def true_history(family: Family, size: int) -> QueueHistory:
         return family.wrap_up_s + lost_s + (lognormal(rng, family.ring_s, 0.5) if family.ring_s else 0.0)
 
     def draws(draw: Callable[[], float]) -> tuple[float, ...]:
-        return tuple(draw() for _ in range(600))
+        return tuple(draw() for _ in range(400))
 
     turnarounds = draws(turnaround)
-    counted = int(family.pause_share * 200)
-    pauses = [lognormal(rng, family.pause_s, 0.7) for _ in range(400)] if counted else []
+    breaks = round(family.pause_share * 200)
+    offs = round(200 * family.cycle_s * family.present / family.shift_s) if family.shift_s else 0
+    absences = [lognormal(rng, family.pause_s, 0.7) for _ in range(breaks)]
+    absences += [rng.uniform(0.5, 1.5) * family.away_s for _ in range(offs)]
     return QueueHistory(
         talks_s=draws(lambda: family.talk(rng)),
         turnarounds_s=turnarounds,
         pickups_s=tuple(one - family.wrap_up_s for one in turnarounds),
-        pauses=tuple(Pause(off_s, 200 if number < counted else -1000) for number, off_s in enumerate(pauses)),
+        absences=tuple(Absence(off_s, 200) for off_s in absences),
         held=(Held(family.patience_s, abandoned=True),) if family.patience_s else (),
         served=200,
     )
