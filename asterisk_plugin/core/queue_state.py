@@ -85,10 +85,12 @@ class Absence:
     Args:
         off_s: How long it kept the member from answering, `LONGEST_ABSENCE_S` at most.
         served: How many conversations the queue had ended by then.
+        logged_off: It ended with a log-in; otherwise it was a mere pause.
     """
 
     off_s: float
     served: int
+    logged_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +211,7 @@ def _seen(queue: QueueState, event: MemberSeen, at: dt.datetime) -> QueueState:
     )
     history = queue.history
     if old.off_since is not None and not (event.paused or away):
-        absence = Absence((at - old.off_since).total_seconds(), history.served)
+        absence = Absence((at - old.off_since).total_seconds(), history.served, old.away_since is not None)
         if absence.off_s <= LONGEST_ABSENCE_S:
             history = replace(history, absences=_kept(history.absences, absence))
     return replace(queue, members={**queue.members, event.member: new}, history=history)

@@ -59,13 +59,14 @@ class WaitEstimate:
 
 @dataclass(frozen=True, slots=True)
 class _Durations:
-    """What is drawn from, each ascending and not empty, but for `absences`; `cycles` is in no order.
+    """What is drawn from, ascending (but for `cycles`); only `pauses` and `log_offs` may be empty.
 
     Args:
         talks: Conversations.
         turnarounds: From the end of one to the next answer.
         pickups: Ringing alone.
-        absences: Pauses and times logged off.
+        pauses: Pauses.
+        log_offs: Times logged off.
         absence_share: Share of conversations after which one follows.
         cycles: From answer to answer: talk, maybe an absence, turnaround.
         abandon_per_s: Rate at which one who waits gives up.
@@ -74,7 +75,8 @@ class _Durations:
     talks: tuple[float, ...]
     turnarounds: tuple[float, ...]
     pickups: tuple[float, ...]
-    absences: tuple[float, ...]
+    pauses: tuple[float, ...]
+    log_offs: tuple[float, ...]
     absence_share: float
     cycles: tuple[float, ...]
     abandon_per_s: float
@@ -128,7 +130,8 @@ def _durations(queue: QueueState, now: dt.datetime) -> _Durations | None:
         return None
     talks = tuple(sorted((*history.talks_s, *(mean_s * part for part in _SUPPOSED))))
     turnarounds = tuple(sorted(history.turnarounds_s or history.pickups_s)) or (0.0,)
-    absences = tuple(sorted(one.off_s for one in history.absences))
+    pauses = tuple(sorted(one.off_s for one in history.absences if not one.logged_off))
+    log_offs = tuple(sorted(one.off_s for one in history.absences if one.logged_off))
     recent = sum(one.served > history.served - _ABSENCE_CALLS for one in history.absences)
     absence_share = min(1.0, recent / max(1, min(history.served, _ABSENCE_CALLS)))
     held_s = math.fsum(one.held_s for one in history.held)
@@ -136,9 +139,10 @@ def _durations(queue: QueueState, now: dt.datetime) -> _Durations | None:
         talks=talks,
         turnarounds=turnarounds,
         pickups=tuple(sorted(history.pickups_s)) or turnarounds,
-        absences=absences,
+        pauses=pauses,
+        log_offs=log_offs,
         absence_share=absence_share,
-        cycles=_cycles(talks, turnarounds, absences, absence_share),
+        cycles=_cycles(talks, turnarounds, pauses + log_offs, absence_share),
         abandon_per_s=sum(one.abandoned for one in history.held) / held_s if held_s else 0.0,
     )
 
@@ -165,19 +169,22 @@ def _first_answers(queue: QueueState, durations: _Durations, now: dt.datetime) -
     firsts, ringing = [], 0
     for member in sorted(queue.members.values(), key=_order):
         if member.busy_since is not None:
-            if member.paused_since is not None and not durations.absences:
-                continue
-            share = durations.absence_share if member.paused_since is None else 1.0
+            share, absences = durations.absence_share, durations.pauses + durations.log_offs
+            if member.paused_since is not None:  # set in the conversation, for after it
+                share, absences = 1.0, durations.pauses
+                if not absences:
+                    continue
             first = _rest(durations.talks, _elapsed_s(member.busy_since, now), next(columns))
             first = _added(first, _drawn(durations.turnarounds, next(columns)))
-            if share and durations.absences:
-                absences = _drawn(durations.absences, next(columns))
-                first = [a + (b if u < share else 0.0) for a, b, u in zip(first, absences, next(columns), strict=True)]
+            if share and absences:
+                off = _drawn(absences, next(columns))
+                first = [a + (b if u < share else 0.0) for a, b, u in zip(first, off, next(columns), strict=True)]
         elif member.off_since is not None:
             off_s = _elapsed_s(member.off_since, now)
-            if not durations.absences or durations.absences[-1] <= off_s:
+            absences = durations.pauses if member.away_since is None else durations.log_offs
+            if not absences or absences[-1] <= off_s:
                 continue
-            first = _rest(durations.absences, off_s, next(columns))
+            first = _rest(absences, off_s, next(columns))
             first = _added(first, _drawn(durations.pickups, next(columns)))
         else:
             # The members free longest ring for those who wait longest; the others have nobody to ring for.

@@ -101,7 +101,11 @@ def test_a_pause_is_waited_for_as_long_as_pauses_last():
 def test_who_logged_off_for_a_while_is_waited_for_too():
     """One talks for another 60 s, the other has been away for 100 of 130 s."""
     history = QueueHistory(
-        talks_s=(100.0,) * 500, turnarounds_s=(5.0,), pickups_s=(5.0,), absences=(Absence(130.0, 9000),), served=10_000
+        talks_s=(100.0,) * 500,
+        turnarounds_s=(5.0,),
+        pickups_s=(5.0,),
+        absences=(Absence(130.0, 9000, logged_off=True),),
+        served=10_000,
     )
     away = Member(ready_since=ago(500), away_since=ago(100))
     assert estimate_wait(queue(talking(40), away, history=history), 1, NOW).wait_s == pytest.approx(30 + 5)
@@ -151,7 +155,7 @@ MEMBERS = st.builds(
     st.none() | SECONDS,
     st.none() | SECONDS,
 )
-ABSENCES = st.lists(st.builds(Absence, SECONDS, st.integers(0, 400)), max_size=5).map(tuple)
+ABSENCES = st.lists(st.builds(Absence, SECONDS, st.integers(0, 400), st.booleans()), max_size=5).map(tuple)
 HISTORIES = st.builds(
     QueueHistory,
     talks_s=SAMPLES,

@@ -148,13 +148,13 @@ def true_history(family: Family, size: int) -> QueueHistory:
     turnarounds = draws(turnaround)
     breaks = round(family.pause_share * 200)
     offs = round(200 * family.cycle_s * family.present / family.shift_s) if family.shift_s else 0
-    absences = [lognormal(rng, family.pause_s, 0.7) for _ in range(breaks)]
-    absences += [rng.uniform(0.5, 1.5) * family.away_s for _ in range(offs)]
+    pauses = [Absence(lognormal(rng, family.pause_s, 0.7), 200) for _ in range(breaks)]
+    log_offs = [Absence(rng.uniform(0.5, 1.5) * family.away_s, 200, logged_off=True) for _ in range(offs)]
     return QueueHistory(
         talks_s=draws(lambda: family.talk(rng)),
         turnarounds_s=turnarounds,
         pickups_s=tuple(one - family.wrap_up_s for one in turnarounds),
-        absences=tuple(Absence(off_s, 200) for off_s in absences),
+        absences=(*pauses, *log_offs),
         held=(Held(family.patience_s, abandoned=True),) if family.patience_s else (),
         served=200,
     )
