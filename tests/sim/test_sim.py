@@ -10,7 +10,7 @@ from tests.sim.families import FAMILIES, MMC, TALK_S, arrivals
 from tests.sim.measure import error_s, measure, ratio
 from tests.sim.simulator import Simulation
 
-SHORT = ((1, 24), (3, 24), (10, 120))
+SHORT = ((1, 40), (3, 30), (10, 160))
 """(members, each so-manieth person is measured)."""
 
 BY_NAME = {family.name: family for family in FAMILIES}
