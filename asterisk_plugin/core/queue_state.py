@@ -28,6 +28,9 @@ KEPT = 500
 """So many last samples of each kind are kept: a mean of them is within some 5 % (service times that vary like
 exponential ones); with ten agents they are the last three hours."""
 
+LONGEST_ABSENCE_S = 7200.0
+"""Whoever is away for longer has gone home: no sample of how long a break takes."""
+
 _BUSY = frozenset({DeviceState.IN_USE, DeviceState.BUSY, DeviceState.RING_IN_USE, DeviceState.ON_HOLD})
 _OUT = frozenset({DeviceState.INVALID, DeviceState.UNAVAILABLE})
 
@@ -54,36 +57,40 @@ class Member:
     """One who answers.
 
     Args:
-        ready_since: End of the last conversation or pause, or the log-in: whichever was last.
+        ready_since: End of the last conversation or absence, or the log-in: whichever was last.
         busy_since: Begin of the conversation; None while there is none.
         paused_since: Begin of the pause; None while there is none. A member may be paused and still talk.
-        reachable: The telephone is registered.
+        away_since: Logged off, or the telephone not registered, since then; None while logged in. Who logged off is
+            remembered, because most come back.
     """
 
     ready_since: dt.datetime
     busy_since: dt.datetime | None = None
     paused_since: dt.datetime | None = None
-    reachable: bool = True
+    away_since: dt.datetime | None = None
 
     @property
     def off_since(self) -> dt.datetime | None:
-        """Since when a pause keeps this member from answering; None when none does, or not yet."""
-        if self.paused_since is None or self.busy_since is not None:
+        """Begin of the absence: pause or log-off, after the conversation; None while there or still talking."""
+        begins = [moment for moment in (self.paused_since, self.away_since) if moment is not None]
+        if not begins or self.busy_since is not None:
             return None
-        return max(self.paused_since, self.ready_since)
+        return max(min(begins), self.ready_since)
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
-    """A pause that ended.
+class Absence:
+    """A pause, or time logged off, that ended.
 
     Args:
-        off_s: How long it kept the member from answering.
+        off_s: How long it kept the member from answering, `LONGEST_ABSENCE_S` at most.
         served: How many conversations the queue had ended by then.
+        logged_off: It ended with a log-in; otherwise it was a mere pause.
     """
 
     off_s: float
     served: int
+    logged_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +112,10 @@ class QueueHistory:
 
     Args:
         talks_s: Durations of conversations.
-        turnarounds_s: From the end of a conversation (or pause, or from the log-in) to the next answer, while
+        turnarounds_s: From the end of a conversation (or absence, or from the log-in) to the next answer, while
             somebody waited all the time: wrap-up, ringing, unanswered ringing.
         pickups_s: From joining to the answer, where the member had been free before: ringing alone.
-        pauses: Pauses that ended.
+        absences: Pauses and times logged off that ended.
         held: Waits that ended.
         served: Conversations that ended since the history began.
         prior_talk_s: Asterisk's own mean, from `Snapshot`: used while `talks_s` is empty; 0 when it has none.
@@ -117,7 +124,7 @@ class QueueHistory:
     talks_s: tuple[float, ...] = ()
     turnarounds_s: tuple[float, ...] = ()
     pickups_s: tuple[float, ...] = ()
-    pauses: tuple[Pause, ...] = ()
+    absences: tuple[Absence, ...] = ()
     held: tuple[Held, ...] = ()
     served: int = 0
     prior_talk_s: float = 0.0
@@ -155,7 +162,7 @@ def step(queue: QueueState, event: QueueEvent, at: dt.datetime) -> QueueState:
         case MemberSeen():
             return _seen(queue, event, at)
         case MemberGone(name):
-            return replace(queue, members={key: one for key, one in queue.members.items() if key != name})
+            return _gone(queue, name, at)
         case Connected():
             return _connected(queue, event, at)
         case Completed():
@@ -181,29 +188,46 @@ def _joined(waiting: tuple[Waiting, ...], event: Joined, at: dt.datetime) -> tup
 def _seen(queue: QueueState, event: MemberSeen, at: dt.datetime) -> QueueState:
     """A member's state as told; what began earlier keeps its beginning."""
     old = queue.members.get(event.member)
-    busy, reachable = event.in_call or event.state in _BUSY, event.state not in _OUT
+    busy, away = event.in_call or event.state in _BUSY, event.state in _OUT
     if old is None:
         known = [moment for moment in (event.last_call_at, event.logged_in_at) if moment is not None]
-        ready_since = min(at, max(known)) if known else at
-        paused_since = min(at, event.last_pause_at or at)
-        new = Member(ready_since, at if busy else None, paused_since if event.paused else None, reachable)
+        new = Member(
+            ready_since=min(at, max(known)) if known else at,
+            busy_since=at if busy else None,
+            paused_since=min(at, event.last_pause_at or at) if event.paused else None,
+            away_since=at if away else None,
+        )
         return replace(queue, members={**queue.members, event.member: new})
     ended = (
         (old.busy_since is not None and not busy)
         or (old.paused_since is not None and not event.paused)
-        or (reachable and not old.reachable)
+        or (old.away_since is not None and not away)
     )
     new = Member(
         ready_since=at if ended else old.ready_since,
         busy_since=(old.busy_since or at) if busy else None,
         paused_since=(old.paused_since or at) if event.paused else None,
-        reachable=reachable,
+        away_since=(old.away_since or at) if away else None,
     )
     history = queue.history
-    if old.off_since is not None and not event.paused:
-        pause = Pause((at - old.off_since).total_seconds(), history.served)
-        history = replace(history, pauses=_kept(history.pauses, pause))
+    if old.off_since is not None and not (event.paused or away):
+        absence = Absence((at - old.off_since).total_seconds(), history.served, old.away_since is not None)
+        if absence.off_s <= LONGEST_ABSENCE_S:
+            history = replace(history, absences=_kept(history.absences, absence))
     return replace(queue, members={**queue.members, event.member: new}, history=history)
+
+
+def _gone(queue: QueueState, name: str, at: dt.datetime) -> QueueState:
+    """Who logged off is away; who has been for longer than any break is forgotten."""
+    members = {
+        key: one
+        for key, one in queue.members.items()
+        if one.away_since is None or (at - one.away_since).total_seconds() <= LONGEST_ABSENCE_S
+    }
+    if name in members:
+        old = members[name]
+        members[name] = replace(old, busy_since=None, away_since=old.away_since or at)
+    return replace(queue, members=members)
 
 
 def _connected(queue: QueueState, event: Connected, at: dt.datetime) -> QueueState:
@@ -227,7 +251,7 @@ def _completed(queue: QueueState, event: Completed, at: dt.datetime) -> QueueSta
     history = queue.history
     history = replace(history, talks_s=_kept(history.talks_s, event.talked_s), served=history.served + 1)
     old = queue.members.get(event.member)
-    if old is None:  # logged off during the conversation
+    if old is None:
         return replace(queue, history=history)
     new = replace(old, busy_since=None, ready_since=at)
     return replace(queue, members={**queue.members, event.member: new}, history=history)
@@ -240,13 +264,10 @@ def _synchronised(queue: QueueState, event: Snapshot, at: dt.datetime) -> QueueS
         known.get(one.caller) or Waiting(one.caller, at - dt.timedelta(seconds=one.waited_s), one.position)
         for one in sorted(event.waiting, key=lambda one: one.position)
     )
-    told = {one.member for one in event.members}
-    queue = replace(
-        queue,
-        waiting=waiting,
-        members={name: one for name, one in queue.members.items() if name in told},
-        history=replace(queue.history, prior_talk_s=event.mean_talk_s if event.completed else 0.0),
-    )
+    prior_talk_s = event.mean_talk_s if event.completed else 0.0
+    queue = replace(queue, waiting=waiting, history=replace(queue.history, prior_talk_s=prior_talk_s))
+    for name in queue.members.keys() - {one.member for one in event.members}:
+        queue = _gone(queue, name, at)
     for member in event.members:
         queue = _seen(queue, member, at)
     return queue

@@ -38,8 +38,8 @@ _SUPPOSED = (0.10, 0.36, 0.70, 1.22, 2.62)
 """Five quantiles of the exponential distribution with mean 1: added to the conversations seen, so that a history
 of one is not taken for a law."""
 
-_PAUSE_CALLS = 200
-"""Pauses are counted over so many conversations."""
+_ABSENCE_CALLS = 200
+"""Absences are counted over so many conversations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +59,16 @@ class WaitEstimate:
 
 @dataclass(frozen=True, slots=True)
 class _Durations:
-    """What is drawn from, each ascending and not empty, but for `pauses`; `cycles` is in no order.
+    """What is drawn from, ascending (but for `cycles`); only `pauses` and `log_offs` may be empty.
 
     Args:
         talks: Conversations.
         turnarounds: From the end of one to the next answer.
         pickups: Ringing alone.
         pauses: Pauses.
-        pause_share: Share of conversations after which a pause follows.
-        cycles: From answer to answer: talk, maybe pause, turnaround.
+        log_offs: Times logged off.
+        absence_share: Share of conversations after which one follows.
+        cycles: From answer to answer: talk, maybe an absence, turnaround.
         abandon_per_s: Rate at which one who waits gives up.
     """
 
@@ -75,7 +76,8 @@ class _Durations:
     turnarounds: tuple[float, ...]
     pickups: tuple[float, ...]
     pauses: tuple[float, ...]
-    pause_share: float
+    log_offs: tuple[float, ...]
+    absence_share: float
     cycles: tuple[float, ...]
     abandon_per_s: float
 
@@ -90,10 +92,10 @@ def estimate_wait(queue: QueueState, position: int, now: dt.datetime) -> WaitEst
 
     Returns:
         The estimate, or None when it cannot be said yet: no conversation has ended so far, or nobody is there to
-        answer. A member who is paused for longer than any pause seen so far does not count as there.
+        answer. A member who has been paused or logged off for longer than anybody was so far does not count.
     """
     durations = _durations(queue, now)
-    if durations is None:
+    if durations is None or all(one.away_since is not None for one in queue.members.values()):
         return None
     firsts = _first_answers(queue, durations, now)
     if not firsts:
@@ -128,56 +130,61 @@ def _durations(queue: QueueState, now: dt.datetime) -> _Durations | None:
         return None
     talks = tuple(sorted((*history.talks_s, *(mean_s * part for part in _SUPPOSED))))
     turnarounds = tuple(sorted(history.turnarounds_s or history.pickups_s)) or (0.0,)
-    pauses = tuple(sorted(one.off_s for one in history.pauses))
-    recent = sum(one.served > history.served - _PAUSE_CALLS for one in history.pauses)
-    pause_share = min(1.0, recent / max(1, min(history.served, _PAUSE_CALLS)))
+    pauses = tuple(sorted(one.off_s for one in history.absences if not one.logged_off))
+    log_offs = tuple(sorted(one.off_s for one in history.absences if one.logged_off))
+    recent = sum(one.served > history.served - _ABSENCE_CALLS for one in history.absences)
+    absence_share = min(1.0, recent / max(1, min(history.served, _ABSENCE_CALLS)))
     held_s = math.fsum(one.held_s for one in history.held)
     return _Durations(
         talks=talks,
         turnarounds=turnarounds,
         pickups=tuple(sorted(history.pickups_s)) or turnarounds,
         pauses=pauses,
-        pause_share=pause_share,
-        cycles=_cycles(talks, turnarounds, pauses, pause_share),
+        log_offs=log_offs,
+        absence_share=absence_share,
+        cycles=_cycles(talks, turnarounds, pauses + log_offs, absence_share),
         abandon_per_s=sum(one.abandoned for one in history.held) / held_s if held_s else 0.0,
     )
 
 
 def _cycles(
-    talks: tuple[float, ...], turnarounds: tuple[float, ...], pauses: tuple[float, ...], share: float
+    talks: tuple[float, ...], turnarounds: tuple[float, ...], absences: tuple[float, ...], share: float
 ) -> tuple[float, ...]:
     """From one answer of a member to the next, while somebody waits: one for every conversation seen."""
     draw = cycle(chain.from_iterable(_columns(3))).__next__
     return tuple(
         talk
         + turnarounds[int(draw() * len(turnarounds))]
-        + (pauses[int(draw() * len(pauses))] if pauses and draw() < share else 0.0)
+        + (absences[int(draw() * len(absences))] if absences and draw() < share else 0.0)
         for talk in talks
     )
 
 
 def _first_answers(queue: QueueState, durations: _Durations, now: dt.datetime) -> list[list[float]]:
-    """For each member who is there: seconds until they take a call, in every future.
+    """For each member who is there or will be back: seconds until they take a call, in every future.
 
     The order of members does not hang on the order of events, so neither does the estimate.
     """
     columns = cycle(_columns(1))
     firsts, ringing = [], 0
-    for member in sorted((one for one in queue.members.values() if one.reachable), key=_order):
+    for member in sorted(queue.members.values(), key=_order):
         if member.busy_since is not None:
-            if member.paused_since is not None and not durations.pauses:
-                continue
-            share = durations.pause_share if member.paused_since is None else 1.0
+            share, absences = durations.absence_share, durations.pauses + durations.log_offs
+            if member.paused_since is not None:  # set in the conversation, for after it
+                share, absences = 1.0, durations.pauses
+                if not absences:
+                    continue
             first = _rest(durations.talks, _elapsed_s(member.busy_since, now), next(columns))
             first = _added(first, _drawn(durations.turnarounds, next(columns)))
-            if share and durations.pauses:
-                pauses = _drawn(durations.pauses, next(columns))
-                first = [a + (b if u < share else 0.0) for a, b, u in zip(first, pauses, next(columns), strict=True)]
+            if share and absences:
+                off = _drawn(absences, next(columns))
+                first = [a + (b if u < share else 0.0) for a, b, u in zip(first, off, next(columns), strict=True)]
         elif member.off_since is not None:
             off_s = _elapsed_s(member.off_since, now)
-            if not durations.pauses or durations.pauses[-1] <= off_s:
+            absences = durations.pauses if member.away_since is None else durations.log_offs
+            if not absences or absences[-1] <= off_s:
                 continue
-            first = _rest(durations.pauses, off_s, next(columns))
+            first = _rest(absences, off_s, next(columns))
             first = _added(first, _drawn(durations.pickups, next(columns)))
         else:
             # The members free longest ring for those who wait longest; the others have nobody to ring for.
@@ -209,7 +216,8 @@ def _added(first: list[float], second: list[float]) -> list[float]:
 
 
 def _order(member: Member) -> tuple[dt.datetime, ...]:
-    return (member.ready_since, member.busy_since or member.ready_since, member.paused_since or member.ready_since)
+    since = member.ready_since
+    return (since, member.busy_since or since, member.paused_since or since, member.away_since or since)
 
 
 def _elapsed_s(since: dt.datetime | None, now: dt.datetime) -> float:

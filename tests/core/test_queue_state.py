@@ -101,24 +101,38 @@ def test_a_pause_counts_from_the_end_of_the_conversation_it_was_set_in():
     )
     assert queue.members["m"].off_since == at(60)
     queue = fed((360, MemberSeen("m", FREE)), queue=queue)
-    assert [one.off_s for one in queue.history.pauses] == [300]
+    assert [one.off_s for one in queue.history.absences] == [300]
     assert queue.members["m"] == Member(ready_since=at(360))
 
 
 def test_a_pause_taken_back_within_the_conversation_kept_nobody_from_answering():
     queue = fed((0, Connected("a", "m", 4)), (20, MemberSeen("m", IN_USE, paused=True)), (30, MemberSeen("m", IN_USE)))
-    assert queue.history.pauses == ()
+    assert queue.history.absences == ()
 
 
 def test_a_telephone_that_comes_back_is_ready_from_then_on():
     queue = fed((0, MemberSeen("m", AWAY)), (40, MemberSeen("m", FREE)))
-    assert fed((0, MemberSeen("m", AWAY))).members["m"].reachable is False
+    assert fed((0, MemberSeen("m", AWAY))).members["m"].away_since == at(0)
     assert queue.members["m"] == Member(ready_since=at(40))
 
 
-def test_who_logs_off_is_gone_and_their_last_conversation_still_counts():
+def test_who_logs_off_is_away_and_their_last_conversation_still_counts():
     queue = fed((0, Connected("a", "m", 4)), (50, MemberGone("m")), (90, Completed("m", 90)))
-    assert (dict(queue.members), queue.history.talks_s) == ({}, (90,))
+    assert queue.members["m"] == Member(ready_since=at(90), away_since=at(50))
+    assert (queue.members["m"].off_since, queue.history.talks_s) == (at(90), (90,))
+
+
+def test_who_logs_on_again_was_away_from_the_pause_before():
+    away = fed((0, MemberSeen("m", FREE)), (100, MemberSeen("m", FREE, paused=True)), (160, MemberGone("m")))
+    back = fed((700, MemberSeen("m", FREE)), queue=away)
+    assert [one.off_s for one in back.history.absences] == [600]
+    assert back.members["m"] == Member(ready_since=at(700))
+
+
+def test_a_night_is_no_break():
+    away = fed((0, MemberSeen("m", FREE)), (100, MemberGone("m")))
+    assert fed((50_000, MemberSeen("m", FREE)), queue=away).history.absences == ()
+    assert fed((50_000, MemberGone("n")), queue=away).members == {}  # forgotten
 
 
 def test_waits_are_kept_with_how_they_ended():
@@ -151,7 +165,8 @@ def test_a_snapshot_ends_what_was_missed():
         (MemberSeen("n", IN_USE, in_call=True),), (Waiter("z", 1, 3),)
     )))  # fmt: skip
     assert callers(queue) == ["z"]
-    assert dict(queue.members) == {"n": Member(ready_since=at(0), busy_since=at(60))}
+    assert queue.members["n"] == Member(ready_since=at(0), busy_since=at(60))
+    assert queue.members["m"] == Member(ready_since=at(0), away_since=at(60))
 
 
 STATES = st.sampled_from([FREE, IN_USE, RINGING, AWAY, DeviceState.UNKNOWN, DeviceState.ON_HOLD])
@@ -180,7 +195,7 @@ def told_by(queue, moment):
     members = [
         MemberSeen(
             name,
-            AWAY if not one.reachable else IN_USE if one.busy_since else FREE,
+            AWAY if one.away_since else IN_USE if one.busy_since else FREE,
             paused=one.paused_since is not None,
             in_call=one.busy_since is not None,
         )
@@ -209,8 +224,8 @@ def test_a_snapshot_of_what_is_known_already_changes_nothing(history):
     ]
     for name, one in queue.members.items():
         new = anew.members[name]
-        assert (new.reachable, new.busy_since is None, new.paused_since is None) == (
-            one.reachable, one.busy_since is None, one.paused_since is None
+        assert (new.away_since is None, new.busy_since is None, new.paused_since is None) == (
+            one.away_since is None, one.busy_since is None, one.paused_since is None
         )  # fmt: skip
 
 
@@ -224,4 +239,7 @@ def test_nobody_waits_twice_and_no_moment_lies_ahead(history):
         assert len({one.caller for one in queue.waiting}) == len(queue.waiting)
         assert all(one.joined_at <= now for one in queue.waiting)
         for one in queue.members.values():
-            assert max(one.ready_since, one.busy_since or START, one.paused_since or START) <= now
+            assert (
+                max(one.ready_since, *(since or START for since in (one.busy_since, one.paused_since, one.away_since)))
+                <= now
+            )

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asterisk_plugin.core.queue_events import Completed, Connected, Joined, MemberSeen
-from asterisk_plugin.core.queue_state import Held, Member, Pause, QueueHistory, QueueState, Waiting, step
+from asterisk_plugin.core.queue_events import Completed, Connected, Joined, MemberGone, MemberSeen
+from asterisk_plugin.core.queue_state import Absence, Held, Member, QueueHistory, QueueState, Waiting, step
 from asterisk_plugin.core.wait_estimate import estimate_wait
 from tests.sim.families import FAMILIES, Family
 from tests.sim.simulator import Simulation
@@ -93,20 +93,42 @@ def test_who_gives_up_ahead_shortens_the_wait():
 
 
 def test_a_pause_is_waited_for_as_long_as_pauses_last():
-    history = QueueHistory(talks_s=(100.0,), turnarounds_s=(5.0,), pauses=(Pause(300.0, 1),), served=1)
+    history = QueueHistory(talks_s=(100.0,), turnarounds_s=(5.0,), absences=(Absence(300.0, 1),), served=1)
     paused = Member(ready_since=ago(500), paused_since=ago(120))
     assert estimate_wait(queue(paused, history=history), 1, NOW).wait_s == pytest.approx(180 + 5)
+
+
+def test_who_logged_off_for_a_while_is_waited_for_too():
+    """One talks for another 60 s, the other has been away for 100 of 130 s."""
+    history = QueueHistory(
+        talks_s=(100.0,) * 500,
+        turnarounds_s=(5.0,),
+        pickups_s=(5.0,),
+        absences=(Absence(130.0, 9000, logged_off=True),),
+        served=10_000,
+    )
+    away = Member(ready_since=ago(500), away_since=ago(100))
+    assert estimate_wait(queue(talking(40), away, history=history), 1, NOW).wait_s == pytest.approx(30 + 5)
+    gone = Member(ready_since=ago(500), away_since=ago(200))
+    assert estimate_wait(queue(talking(40), gone, history=history), 1, NOW).wait_s == pytest.approx(60 + 5)
+
+
+def test_breaks_that_follow_every_conversation_are_waited_for():
+    history = QueueHistory(
+        talks_s=(100.0,) * 500, turnarounds_s=(0.0,), absences=(Absence(50.0, 500),) * 200, served=500
+    )
+    assert estimate_wait(queue(talking(40), history=history), 3, NOW).wait_s == pytest.approx(60 + 50 + 2 * 150)
 
 
 def test_it_cannot_be_said():
     paused = Member(ready_since=ago(900), paused_since=ago(400))
     assert estimate_wait(queue(talking(5), history=QueueHistory()), 1, NOW) is None  # no conversation has ended
     assert estimate_wait(queue(history=ALWAYS_100), 1, NOW) is None  # nobody is logged in
-    assert estimate_wait(queue(Member(ago(9), reachable=False), history=ALWAYS_100), 1, NOW) is None
+    assert estimate_wait(queue(Member(ago(9), away_since=ago(5)), history=ALWAYS_100), 1, NOW) is None
     assert estimate_wait(queue(paused, history=ALWAYS_100), 1, NOW) is None  # no pause ever ended
     leaving = Member(ready_since=ago(900), busy_since=ago(50), paused_since=ago(20))
     assert estimate_wait(queue(leaving, history=ALWAYS_100), 1, NOW) is None  # talks, and is paused afterwards
-    outlasted = QueueHistory(talks_s=(100.0,), pauses=(Pause(300.0, 1),), served=1)
+    outlasted = QueueHistory(talks_s=(100.0,), absences=(Absence(300.0, 1),), served=1)
     assert estimate_wait(queue(paused, history=outlasted), 1, NOW) is None
 
 
@@ -125,21 +147,21 @@ def test_the_first_short_conversations_are_not_taken_for_all():
 SECONDS = st.floats(0, 3600, allow_nan=False)
 SAMPLES = st.lists(SECONDS, min_size=1, max_size=8).map(tuple)
 MEMBERS = st.builds(
-    lambda ready, busy, paused, reachable: Member(
-        ago(ready), None if busy is None else ago(min(busy, ready)), None if paused is None else ago(paused), reachable
+    lambda ready, busy, paused, away: Member(
+        ago(ready), *(None if one is None else ago(one) for one in (busy, paused, away))
     ),
     SECONDS,
     st.none() | SECONDS,
     st.none() | SECONDS,
-    st.booleans(),
+    st.none() | SECONDS,
 )
-PAUSES = st.lists(st.builds(Pause, SECONDS, st.integers(0, 400)), max_size=5).map(tuple)
+ABSENCES = st.lists(st.builds(Absence, SECONDS, st.integers(0, 400), st.booleans()), max_size=5).map(tuple)
 HISTORIES = st.builds(
     QueueHistory,
     talks_s=SAMPLES,
     turnarounds_s=st.just(()) | SAMPLES,
     pickups_s=st.just(()) | SAMPLES,
-    pauses=PAUSES,
+    absences=ABSENCES,
     held=st.lists(st.builds(Held, SECONDS, st.booleans()), max_size=5).map(tuple),
     served=st.integers(0, 400),
 )
@@ -157,7 +179,7 @@ def test_every_estimate_is_a_wait_and_grows_with_the_place(queue_):
     before = None
     for position in range(1, 7):
         estimate = estimate_wait(queue_, position, NOW)
-        there = [one for one in queue_.members.values() if one.reachable]
+        there = [one for one in queue_.members.values() if one.away_since is None]
         if any(one.paused_since is None for one in there):
             assert estimate is not None  # history and a member who answers
         if not there:
@@ -185,6 +207,8 @@ def subject(event):
     """What an event is about: only events about different things are free to change places."""
     if isinstance(event, Joined):
         return ("join", event.caller)
+    if isinstance(event, MemberSeen | MemberGone):
+        return ("member", event.member)
     return (type(event), getattr(event, "member", getattr(event, "caller", "")))
 
 

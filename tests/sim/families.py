@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from random import Random
+from statistics import NormalDist
 
 TALK_S = 180.0
 """Mean conversation in every family."""
@@ -59,9 +60,19 @@ class Family:
     def cycle_s(self) -> float:
         """Mean time from one answer to the next of a member who is never idle."""
         lost = self.unanswered / (1 - self.unanswered) * (self.ring_timeout_s + self.retry_s)
-        pauses = self.pause_share * self.pause_s
-        present = self.shift_s / (self.shift_s + self.away_s) if self.shift_s else 1.0
-        return (TALK_S + self.wrap_up_s + self.ring_s + lost + pauses) / present
+        return (TALK_S + self.wrap_up_s + self.ring_s + lost + self.pause_share * self.pause_s) / self.present
+
+    @property
+    def present(self) -> float:
+        """Share of the time that a member is logged in."""
+        return self.shift_s / (self.shift_s + self.away_s) if self.shift_s else 1.0
+
+    def talk_quantile(self, share: float) -> float:
+        """So many of all conversations are shorter, seconds."""
+        if not self.talk_cv:
+            return -TALK_S * math.log(1 - share)
+        variance = math.log(1 + self.talk_cv * self.talk_cv)
+        return TALK_S * math.exp(math.sqrt(variance) * NormalDist().inv_cdf(share) - variance / 2)
 
     def talk(self, rng: Random) -> float:
         """Seconds of one conversation."""

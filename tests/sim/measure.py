@@ -14,12 +14,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from random import Random
 
 from asterisk_plugin.core.queue_events import QueueEvent
-from asterisk_plugin.core.queue_state import Held, Pause, QueueHistory, QueueState, step
+from asterisk_plugin.core.queue_state import Absence, Held, QueueHistory, QueueState, step
 from asterisk_plugin.core.wait_estimate import WaitEstimate, estimate_wait
 from asterisk_plugin.core.wait_told import WAIT_PHRASES, Told, tell
 from tests.sim.families import Family, lognormal
@@ -41,6 +41,7 @@ class Said:
         person: To whom.
         at_s: When, from the begin of the trace.
         first: When they joined.
+        rung: A member was free for them then: hardly a wait. Shown apart.
         estimates: What each way says is still to be waited, seconds.
         estimate: Ours, with its low and high end.
         phrase: Place of what ours told in `WAIT_PHRASES`.
@@ -49,6 +50,7 @@ class Said:
     person: Person
     at_s: float
     first: bool
+    rung: bool
     estimates: dict[str, float]
     estimate: WaitEstimate
     phrase: int
@@ -61,14 +63,16 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One trace, measured: announcements after the warm-up to whoever has to wait for a member.
+    """One trace, measured: announcements after the warm-up.
 
     Args:
-        said: What was said, in order.
+        said: What was said to whoever had to wait for a member, in order.
+        rung: What was said to the others.
         silent: How often ours could not say.
     """
 
     said: list[Said]
+    rung: list[Said]
     silent: int
 
 
@@ -90,8 +94,6 @@ class Listener:
             return False
         place = simulation.waiting.index(person)
         first = simulation.now_s == person.joined_at
-        if first and place < simulation.free_agents():
-            return False  # rung for at once: no wait to speak of
         now = DAY + dt.timedelta(seconds=simulation.now_s)
         estimate = estimate_wait(self.queue, place + 1, now)
         told = self._told[person] = tell(estimate, self._told.get(person), now)
@@ -110,8 +112,11 @@ class Listener:
         if self._truth is not None:
             best = estimate_wait(replace(self.queue, history=self._truth), place + 1, now)
             estimates["floor"] = best.wait_s if best else estimate.wait_s
-        self.said.append(Said(person, simulation.now_s, first, estimates, estimate, WAIT_PHRASES.index(told.phrase)))
-        return True
+        rung = first and place < simulation.free_agents()
+        self.said.append(
+            Said(person, simulation.now_s, first, rung, estimates, estimate, WAIT_PHRASES.index(told.phrase))
+        )
+        return not rung
 
 
 def measure(family: Family, size: int, load: str, seed: int, *, every: int, floor: bool = False) -> Trace:
@@ -129,12 +134,13 @@ def measure(family: Family, size: int, load: str, seed: int, *, every: int, floo
     listener = Listener(every, int(people * WARM_UP), true_history(family, size) if floor else None)
     rng = Random(f"{family.name}/{size}/{load}/{seed}")
     Simulation(family, size, load, people, rng, listener.hear, listener.announce).run()
-    return Trace([one for one in listener.said if one.person.served_at is not None], listener.silent)
+    said = [one for one in listener.said if one.person.served_at is not None]
+    return Trace([one for one in said if not one.rung], [one for one in said if one.rung], listener.silent)
 
 
 def true_history(family: Family, size: int) -> QueueHistory:
-    """A history as long as one likes, drawn from the family itself."""
-    rng = Random("true")
+    """What a history of any length would show: the quantiles of conversations, many draws of the rest."""
+    rng, kept = Random("true"), 400
 
     def turnaround() -> float:
         lost_s = 0.0
@@ -142,17 +148,16 @@ def true_history(family: Family, size: int) -> QueueHistory:
             lost_s += family.ring_timeout_s + (family.retry_s if size == 1 else 0.0)
         return family.wrap_up_s + lost_s + (lognormal(rng, family.ring_s, 0.5) if family.ring_s else 0.0)
 
-    def draws(draw: Callable[[], float]) -> tuple[float, ...]:
-        return tuple(draw() for _ in range(600))
-
-    turnarounds = draws(turnaround)
-    counted = int(family.pause_share * 200)
-    pauses = [lognormal(rng, family.pause_s, 0.7) for _ in range(400)] if counted else []
+    turnarounds = tuple(turnaround() for _ in range(kept))
+    breaks = round(family.pause_share * 200)
+    offs = round(200 * family.cycle_s * family.present / family.shift_s) if family.shift_s else 0
+    pauses = [Absence(lognormal(rng, family.pause_s, 0.7), 200) for _ in range(breaks)]
+    log_offs = [Absence(rng.uniform(0.5, 1.5) * family.away_s, 200, logged_off=True) for _ in range(offs)]
     return QueueHistory(
-        talks_s=draws(lambda: family.talk(rng)),
+        talks_s=tuple(family.talk_quantile((part + 0.5) / kept) for part in range(kept)),
         turnarounds_s=turnarounds,
         pickups_s=tuple(one - family.wrap_up_s for one in turnarounds),
-        pauses=tuple(Pause(off_s, 200 if number < counted else -1000) for number, off_s in enumerate(pauses)),
+        absences=(*pauses, *log_offs),
         held=(Held(family.patience_s, abandoned=True),) if family.patience_s else (),
         served=200,
     )

@@ -10,12 +10,10 @@ from tests.sim.families import FAMILIES, MMC, TALK_S, arrivals
 from tests.sim.measure import error_s, measure, ratio
 from tests.sim.simulator import Simulation
 
-SHORT = ((1, 10), (3, 15), (10, 60))
+SHORT = ((1, 40), (3, 30), (10, 160))
 """(members, each so-manieth person is measured)."""
 
 BY_NAME = {family.name: family for family in FAMILIES}
-UNFORESEEABLE = {"M/M/c", "lognormal, wrap-up", "abandonment", "agents come and go", "long ring cycles"}
-"""Families in which half of Asterisk's error is less than the floor: not even the truth would do."""
 
 
 def played(family, size, load, *, people, seed=1):
@@ -72,17 +70,14 @@ def test_asterisks_moving_average():
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda one: one.name)
-def test_the_error_is_half_of_asterisks_or_near_the_least_there_can_be(family):
-    said = [
-        one
-        for size, every in SHORT
-        for load in family.loads
-        for one in measure(family, size, load, 201, every=every, floor=True).said
-    ]
-    assert len(said) > 100
-    if family.name not in UNFORESEEABLE:
+def test_the_error_is_half_of_asterisks_where_that_can_be_and_near_the_floor_everywhere(family):
+    """The floor knows the true distributions. Where even its error is about half of Asterisk's, half is out of reach;
+    of what Asterisk errs beyond the floor, ours is spared three quarters in any case."""
+    said = [one for size, every in SHORT for one in measure(family, size, "peaks", 201, every=every, floor=True).said]
+    assert len(said) >= 25
+    if ratio(said, "floor") < 0.45:
         assert ratio(said) <= 0.5
     theirs = min(error_s(said, "asterisk"), error_s(said, "asterisk spoken"))
-    avoidable_s, avoided_s = theirs - error_s(said, "floor"), theirs - error_s(said, "ours")
-    assert avoided_s >= 0.75 * avoidable_s
+    avoidable_s, spared_s = theirs - error_s(said, "floor"), theirs - error_s(said, "ours")
+    assert spared_s >= 0.75 * avoidable_s > 0
     assert error_s(said, "ours") < error_s(said, "last five")
