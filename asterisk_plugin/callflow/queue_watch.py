@@ -161,7 +161,7 @@ class QueueWatch:
             "estimate_s": None if found is None else found.wait_s,
             "position": position,
             "is_first": not call.times_told,
-            "nobody": not any(m.reachable and m.paused_since is None for m in state.members.values()),
+            "nobody": all(m.off_since is not None for m in state.members.values()),
             "free": call.charged_from is None and call.early,
             "waited_s": (now - call.since).total_seconds(),
         }
