@@ -7,13 +7,14 @@ their wait is not known; what ended meanwhile is written down as `unknown`, neve
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
+from asterisk_plugin.callflow.ami_listener import AmiListener
 from asterisk_plugin.callflow.queue_calls import WaitingCall
 from asterisk_plugin.callflow.queue_evidence import joined_event, left_event
 from asterisk_plugin.callflow.queue_fields import queue_event, snapshots
+from asterisk_plugin.core.queue_events import Abandoned
 from asterisk_plugin.core.queue_state import QueueState, step
 from asterisk_plugin.core.wait_estimate import estimate_wait
 from asterisk_plugin.core.wait_told import tell
@@ -21,11 +22,10 @@ from asterisk_plugin.core.waiting import Left
 from asterisk_plugin.errors import LedgerUnavailableError, ManagerError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Mapping
 
     from asterisk_plugin.callflow.gate import Gate
     from asterisk_plugin.callflow.queue_observing import QueueObserver
-    from asterisk_plugin.callflow.trunk_legs import Manager
 
     Fields = Mapping[str, str]
 
@@ -38,6 +38,8 @@ UP = "6"
 
 _HOOK = "Local/hook@__func_periodic_hook_context__"
 _ENDS = {"call-back": Left.CALL_BACK, "person": Left.PERSON, "objection": Left.OBJECTION, "done": Left.UNKNOWN}
+_GIVES_UP = ("person", "objection")
+"""Leaves the place to who stands behind; who is called back keeps it."""
 
 _log = logging.getLogger("ringfence.queues")
 
@@ -54,7 +56,7 @@ class Publisher(Protocol):
         ...
 
 
-class QueueWatch:
+class QueueWatch(AmiListener):
     """The queues of one Asterisk.
 
     Args:
@@ -65,25 +67,13 @@ class QueueWatch:
     """
 
     def __init__(self, name: str, gate: Gate, publisher: Publisher, observer: QueueObserver) -> None:
-        self._name = name
+        super().__init__(name, _log)
         self._gate = gate
         self._publisher = publisher
         self._observer = observer
-        self._manager: Manager | None = None
         self._queues: dict[str, QueueState] = {}
         self._calls: dict[str, WaitingCall] = {}
         self._hooks: dict[str, WaitingCall] = {}  # by unique id of the channel that speaks
-        self._jobs: set[asyncio.Task[None]] = set()
-
-    def attach(self, manager: Manager) -> None:
-        """Say who sends the actions; before the first event."""
-        self._manager = manager
-
-    async def close(self) -> None:
-        """Stop."""
-        for job in self._jobs:
-            job.cancel()
-        await asyncio.gather(*self._jobs, return_exceptions=True)
 
     def take(self, event: Fields) -> None:
         """Take one AMI event; returns at once.
@@ -127,6 +117,8 @@ class QueueWatch:
         if does in _ENDS:
             if call is not None:
                 self._end(call, _ENDS[does])
+                if does in _GIVES_UP:
+                    self._gave_up(call)
             return
         if call is None:
             call = WaitingCall.of(self._gate, event)
@@ -137,6 +129,12 @@ class QueueWatch:
             call.charged_from = call.charged_from or self._gate.clock()
         if does == "again":
             self._start(self._publisher.publish_place(call.wait, self._place(call)))
+
+    def _gave_up(self, call: WaitingCall) -> None:
+        """Asterisk tells of it only when a caller hangs up; for those behind it is the same."""
+        now = self._gate.clock()
+        gone = Abandoned(call.unique_id, (now - call.since).total_seconds())
+        self._queues[call.queue] = step(self._queues.get(call.queue, QueueState()), gone, now)
 
     def _place(self, call: WaitingCall) -> int:
         """Where a caller stands, by who came earlier; 1 for the head."""
@@ -208,15 +206,15 @@ class QueueWatch:
     async def _volume(self, call: WaitingCall, factor: str) -> None:
         fields = {"Channel": call.channel, "Variable": "VOLUME(TX)", "Value": factor}
         try:
-            await self._send("Setvar", fields, ACTION_TIMEOUT_S)
+            await self._manager.send_action("Setvar", fields, ACTION_TIMEOUT_S)
         except ManagerError as exc:
             _log.debug("%s: the music of a waiting caller stays as it is: %s", self._name, exc)
 
     async def _resync(self) -> None:
         """Take the queues as they are now, and see who came and who went meanwhile."""
         try:
-            queues = await self._send("QueueStatus", {}, RESYNC_TIMEOUT_S)
-            channels = await self._send("CoreShowChannels", {}, RESYNC_TIMEOUT_S)
+            queues = await self._manager.send_action("QueueStatus", {}, RESYNC_TIMEOUT_S)
+            channels = await self._manager.send_action("CoreShowChannels", {}, RESYNC_TIMEOUT_S)
         except ManagerError as exc:
             _log.error("%s: the queues cannot be seen: %s", self._name, exc)
             return
@@ -238,7 +236,7 @@ class QueueWatch:
         unique_id, channel = entry.get("Uniqueid", ""), entry.get("Channel", "")
         if unique_id not in self._calls:
             try:
-                noted = await self._send(
+                noted = await self._manager.send_action(
                     "Getvar", {"Channel": channel, "Variable": "RINGFENCE_QUEUE_SINCE"}, ACTION_TIMEOUT_S
                 )
             except ManagerError:
@@ -259,17 +257,3 @@ class QueueWatch:
             self._gate.ledger.submit(event)
         except LedgerUnavailableError as exc:
             self._gate.observer.fault("queue", exc)
-
-    async def _send(self, name: str, fields: Fields, timeout_s: float) -> Sequence[Fields]:
-        assert self._manager is not None, "attach() comes before the first event"
-        return await self._manager.send_action(name, fields, timeout_s)
-
-    def _start(self, job: Coroutine[object, object, None]) -> None:
-        task = asyncio.get_running_loop().create_task(job)
-        self._jobs.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._jobs.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            _log.error("%s: watching a queue failed", self._name, exc_info=task.exception())

@@ -15,11 +15,11 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from asterisk_plugin.callflow.ami_listener import AmiListener
 from asterisk_plugin.callflow.running_legs import RunningLeg, agents_of, campaign_of, e164_of, messages_to, read_value
 from asterisk_plugin.callflow.trunk_legs import (
     READ_TIMEOUT_S,
     UP,
-    Manager,
     dialled_number,
     is_number,
     read_number,
@@ -31,7 +31,7 @@ from asterisk_plugin.core.site import EVERYONE
 from asterisk_plugin.errors import ActionRefusedError, ManagerError, RingfenceError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from asterisk_plugin.core.objected import Objected
 
@@ -46,7 +46,7 @@ REPEAT_S = 0.5
 _log = logging.getLogger("ringfence.objections")
 
 
-class RunningCalls:
+class RunningCalls(AmiListener):
     """The running calls of one Asterisk.
 
     Args:
@@ -71,14 +71,13 @@ class RunningCalls:
         spares: Callable[[str], bool],
         on_event: Callable[[str], None],
     ) -> None:
-        self._name = name
+        super().__init__(name, _log)
         self._trunks = tuple(trunks)
         self._tag = tag
         self._principal_of = principal_of
         self._holds = holds
         self._spares = spares
         self._on_event = on_event
-        self._manager: Manager | None = None
         self._legs: dict[str, RunningLeg] = {}
         self._recent: dict[str, tuple[float, Objected]] = {}
         self._gone: set[str] | None = None  # legs that ended while a re-sync waits for its list
@@ -86,17 +85,6 @@ class RunningCalls:
         self._recheck_until_s = 0.0
         self._due: dict[str, None] = {}  # unique ids of legs about which the store could not be asked, in order
         self._repeating = False
-        self._jobs: set[asyncio.Task[None]] = set()
-
-    def attach(self, manager: Manager) -> None:
-        """Say who sends the actions; before the first event."""
-        self._manager = manager
-
-    async def close(self) -> None:
-        """Stop."""
-        for job in self._jobs:
-            job.cancel()
-        await asyncio.gather(*self._jobs, return_exceptions=True)
 
     def take(self, event: Fields) -> None:
         """Take one AMI event; returns at once.
@@ -219,7 +207,9 @@ class RunningCalls:
     async def _cut(self, leg: RunningLeg) -> None:
         leg.hung_up = True  # the announcement comes from two sides at once
         try:
-            await self._send("Hangup", {"Channel": leg.channel, "Cause": CALL_REJECTED}, HANGUP_TIMEOUT_S)
+            await self._manager.send_action(
+                "Hangup", {"Channel": leg.channel, "Cause": CALL_REJECTED}, HANGUP_TIMEOUT_S
+            )
         except ActionRefusedError as exc:
             if "No such channel" not in str(exc):
                 leg.hung_up = False
@@ -236,7 +226,6 @@ class RunningCalls:
             return
         leg.flagged = True  # before the wait: the announcement comes from two sides at once
         try:
-            assert self._manager is not None, "attach() comes before the first event"
             agents = await agents_of(self._manager, leg.channel)
         except ManagerError as exc:
             leg.flagged = False
@@ -256,7 +245,7 @@ class RunningCalls:
         told = False
         for name, fields in messages_to(agent, reference):
             try:
-                await self._send(name, fields, READ_TIMEOUT_S)
+                await self._manager.send_action(name, fields, READ_TIMEOUT_S)
                 told = True
             except ManagerError as exc:
                 _log.warning("%s: the agent of `%s` was not told by %s: %s", self._name, _shown(leg), name, exc)
@@ -275,7 +264,6 @@ class RunningCalls:
         return await leg.asking
 
     async def _ask_person(self, leg: RunningLeg) -> str:
-        assert self._manager is not None, "attach() comes before the first event"
         if leg.found and not await we_dialled(self._manager, leg.found):
             return ""  # a call that came in
         try:
@@ -294,7 +282,6 @@ class RunningCalls:
         """For whom a leg dials; empty when nobody can say, and then every objection counts: the safe side."""
         if leg.campaign is None:
             try:
-                assert self._manager is not None, "attach() comes before the first event"
                 leg.campaign = await campaign_of(self._manager, leg.channel)
             except ManagerError as exc:
                 _log.warning(
@@ -310,7 +297,7 @@ class RunningCalls:
             asked_s = asyncio.get_running_loop().time()
             gone = self._gone = set()
             try:
-                messages = await self._send("CoreShowChannels", {}, RESYNC_TIMEOUT_S)
+                messages = await self._manager.send_action("CoreShowChannels", {}, RESYNC_TIMEOUT_S)
                 break
             except ManagerError as exc:
                 if str(exc) != fault:  # once, not at every try
@@ -332,24 +319,9 @@ class RunningCalls:
             leg.up = leg.up or fields.get("ChannelState") == UP
         self.recheck()
 
-    async def _send(self, name: str, fields: Fields, timeout_s: float) -> Sequence[Fields]:
-        assert self._manager is not None, "attach() comes before the first event"
-        return await self._manager.send_action(name, fields, timeout_s)
-
     def _missed(self, leg: RunningLeg, fault: Exception | str) -> None:
         self._on_event("objection-missed")
         _log.error("%s: `%s` of somebody who has objected is not ended: %s", self._name, _shown(leg), fault)
-
-    def _start(self, job: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(job)
-        self._jobs.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._jobs.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            _log.error("%s: acting on an objection failed", self._name, exc_info=task.exception())
 
 
 def _shown(leg: RunningLeg) -> str:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Mapping
 
+    from asterisk_plugin.callflow.ami_listener import Manager
     from asterisk_plugin.callflow.gate import Gate
-    from asterisk_plugin.callflow.trunk_legs import Manager
 
 TOLD = "This person does not want to be called any more"
 """What the agent's telephone shows, where it can show text."""

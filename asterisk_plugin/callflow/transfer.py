@@ -22,7 +22,7 @@ from asterisk_plugin.errors import ActionRefusedError, InputError, ManagerLostEr
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from asterisk_plugin.callflow.trunk_legs import Manager
+    from asterisk_plugin.callflow.ami_listener import Manager
 
     Fields = Mapping[str, str]
 

@@ -6,7 +6,7 @@ import re
 import uuid
 from collections.abc import MutableSet
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from asterisk_plugin.core.channels import without_number
 from asterisk_plugin.errors import ManagerError
@@ -15,6 +15,8 @@ from asterisk_plugin.ports import Event, EventKind
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterator, Mapping, Sequence
+
+    from asterisk_plugin.callflow.ami_listener import Manager
 
 DOWN, RINGING, UP = "0", "5", "6"
 """Asterisk's channel states, as AMI gives them."""
@@ -151,19 +153,6 @@ def untokened(asterisk: str, unique_id: str, leg: Leg, *, lived_ms: int, at: dt.
     # Two services may watch one Asterisk: the same call is the same event.
     event_id = uuid.uuid5(uuid.NAMESPACE_OID, f"untokened/{asterisk}/{unique_id}").hex
     return Event(event_id, EventKind.UNTOKENED, at, body=body)
-
-
-class Manager(Protocol):
-    """One Asterisk's manager interface."""
-
-    async def send_action(self, name: str, fields: Mapping[str, str], timeout_s: float) -> Sequence[Mapping[str, str]]:
-        """Send one action at most once; returns the response, then the events of a list.
-
-        Raises:
-            ActionRefusedError: Asterisk refused.
-            ManagerLostError: Not connected, or no answer in time.
-        """
-        ...
 
 
 @dataclass(slots=True)

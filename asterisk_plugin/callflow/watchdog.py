@@ -30,12 +30,12 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from asterisk_plugin.callflow.ami_listener import AmiListener
 from asterisk_plugin.callflow.trunk_legs import (
     DOWN,
     RINGING,
     UP,
     Leg,
-    Manager,
     dialled_number,
     is_number,
     read_number,
@@ -47,7 +47,7 @@ from asterisk_plugin.core.channels import leg_key, without_number
 from asterisk_plugin.errors import ActionRefusedError, LedgerUnavailableError, ManagerError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, MutableSet, Sequence
+    from collections.abc import Callable, Mapping, MutableSet, Sequence
 
     from asterisk_plugin.ports import Clock, Ledger, Store
 
@@ -62,7 +62,7 @@ RESYNC_TIMEOUT_S = 5.0
 _LOG = logging.getLogger(__name__)
 
 
-class Watchdog:
+class Watchdog(AmiListener):
     """Watches the trunks of one Asterisk.
 
     Args:
@@ -89,7 +89,7 @@ class Watchdog:
         spares: Callable[[str], bool],
         on_event: Callable[[str], None],
     ) -> None:
-        self._name = name
+        super().__init__(name, _LOG)
         self._trunks = tuple(trunks)
         self._store = store
         self._ledger = ledger
@@ -97,20 +97,12 @@ class Watchdog:
         self._passes = passes
         self._spares = spares
         self._on_event = on_event
-        self._manager: Manager | None = None
         self._legs: dict[str, Leg] = {}
         self._gone: set[str] | None = None  # legs that ended while a re-sync waits for its list
-        self._jobs: set[asyncio.Task[None]] = set()
-
-    def attach(self, manager: Manager) -> None:
-        """Say who sends the hang-ups; before the first event."""
-        self._manager = manager
 
     async def close(self) -> None:
         """Stop; what is still being judged is given up, what was hung up is recorded."""
-        for job in self._jobs:
-            job.cancel()
-        await asyncio.gather(*self._jobs, return_exceptions=True)
+        await super().close()
         # Calls that passed go on without us: their marks stay, or the next service would end them.
         for unique_id, leg in self._legs.items():
             if leg.action:
@@ -192,7 +184,6 @@ class Watchdog:
 
     async def _known(self, key: str, leg: Leg, number: str | None) -> bool | None:
         """Whether this leg may live; None when nobody can say."""
-        assert self._manager is not None, "attach() comes before the first event"
         if key in self._passes:
             return True
         shown = without_number(leg.channel)
@@ -210,7 +201,6 @@ class Watchdog:
         return None
 
     async def _hang_up(self, unique_id: str, leg: Leg) -> None:
-        assert self._manager is not None, "attach() comes before the first event"
         if not leg.action:
             self._on_event("untokened")
         try:
@@ -254,7 +244,6 @@ class Watchdog:
 
     async def _resync(self) -> None:
         """Look at every running channel: what dialled while we were away is judged now."""
-        assert self._manager is not None, "attach() comes before the first event"
         asked_s = asyncio.get_running_loop().time()
         gone: set[str] = set()
         self._gone = gone
@@ -276,7 +265,6 @@ class Watchdog:
                 self._start(self._look_again(unique_id, leg, running[unique_id]))
 
     async def _look_again(self, unique_id: str, leg: Leg, fields: Fields) -> None:
-        assert self._manager is not None, "attach() comes before the first event"
         if not await we_dialled(self._manager, fields) or leg.judged or unique_id not in self._legs:
             return
         leg.outgoing = leg.judged = True
@@ -287,13 +275,3 @@ class Watchdog:
         if leg is None:
             leg = self._legs[unique_id] = Leg(channel, asyncio.get_running_loop().time())
         return leg
-
-    def _start(self, job: Coroutine[object, object, None]) -> None:
-        task = asyncio.get_running_loop().create_task(job)
-        self._jobs.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._jobs.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            _LOG.error("%s: watchdog failed", self._name, exc_info=task.exception())

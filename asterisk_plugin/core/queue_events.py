@@ -56,7 +56,7 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Abandoned:
-    """`QueueCallerAbandon`: hung up while waiting. Also to be fed when somebody leaves by a key, to be called back.
+    """`QueueCallerAbandon`: hung up while waiting. Also fed when somebody leaves by a key and gives the place up.
 
     Args:
         caller: `Uniqueid`.

@@ -128,8 +128,8 @@ async def test_before_anybody_was_served_the_wait_is_not_known(scene):
     assert known["waited_s"] == pytest.approx(1.002)
 
 
-async def test_with_a_history_the_wait_is_told(scene):
-    """Conversations of five minutes, one agent: the second of two waits minutes, not seconds."""
+async def served(scene):
+    """Eight conversations of five minutes with one agent, and a ninth that goes on."""
     await scene.take({**AGENT})
     for number in range(8):
         who = {"Channel": f"PJSIP/carrier-1{number}", "Uniqueid": f"17.{number}"}
@@ -141,6 +141,11 @@ async def test_with_a_history_the_wait_is_told(scene):
         )
     await scene.joins({"Channel": "PJSIP/x", "Uniqueid": "18.0"}, 2000.0)
     await scene.connects({"Channel": "PJSIP/x", "Uniqueid": "18.0"})
+
+
+async def test_with_a_history_the_wait_is_told(scene):
+    """Conversations of five minutes, one agent: the second of two waits minutes, not seconds."""
+    await served(scene)
     await scene.joins(FIRST, 2001.0)
     await scene.joins(SECOND, 2002.0, position="2")
     await scene.announces(SECOND)
@@ -149,6 +154,24 @@ async def test_with_a_history_the_wait_is_told(scene):
     assert 400 < known["estimate_s"] < 700
     assert not known["nobody"]
     assert known["position"] == 2
+
+
+@pytest.mark.parametrize(("key", "is_shorter"), [("person", True), ("objection", True), ("call-back", False)])
+async def test_whoever_gives_the_place_up_by_a_key_shortens_the_wait_of_others(scene, key, is_shorter):
+    """As whoever hangs up, of whom Asterisk tells; who is called back keeps the place."""
+    await served(scene)
+    await scene.joins(FIRST, 2001.0)
+    await scene.joins(SECOND, 2002.0, position="2")
+    await scene.announces(SECOND)
+    before_s = scene.published.known[wait_of(SECOND)]["estimate_s"]
+    for number in range(20):
+        who = {"Channel": f"PJSIP/carrier-2{number}", "Uniqueid": f"19.{number}"}
+        await scene.joins(who, 2003.0 + number, position="3")
+        await scene.take({"Event": "QueueCallerLeave", "Queue": "waiting-1", **who, "Position": "3"})
+        await scene.does(key, who)
+    await scene.announces(SECOND)
+    after_s = scene.published.known[wait_of(SECOND)]["estimate_s"]
+    assert (after_s < before_s) is is_shorter
 
 
 async def test_the_music_goes_down_while_words_are_said_and_up_after_them(scene):

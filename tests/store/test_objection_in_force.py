@@ -258,6 +258,7 @@ async def test_nobody_who_heard_the_confirmation_is_called_whatever_is_killed(se
     await storm.rage()
     await until(lambda: _not_held(service), limit_s=10)
     await until(lambda: _is_ready(service), limit_s=10)
+    await until(lambda: _store_answers(service), limit_s=10)  # the last kill may not have been noticed yet
     heard = sorted(set(storm.confirmed))
     assert storm.called == []
     assert {await service.decision(number_of(place)) for place in heard} == {("DENY", "objection")}
@@ -267,6 +268,10 @@ async def test_nobody_who_heard_the_confirmation_is_called_whatever_is_killed(se
     await service.projector.rebuild()
     assert {await service.decision(number_of(place)) for place in heard} == {("DENY", "objection")}
     verify(data_dir.ledger_url, data_dir.secret())
+
+
+async def _store_answers(service):
+    return (await service.decision(number_of(NOBODY_OBJECTED[0])))[1] != "store-unavailable"
 
 
 async def _is_ready(service):

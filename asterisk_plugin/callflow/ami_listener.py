@@ -1,0 +1,64 @@
+"""What follows the events of one Asterisk: hears them at once, and does what takes time beside."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Coroutine, Mapping, Sequence
+
+
+class Manager(Protocol):
+    """One Asterisk's manager interface."""
+
+    async def send_action(self, name: str, fields: Mapping[str, str], timeout_s: float) -> Sequence[Mapping[str, str]]:
+        """Send one action at most once; returns the response, then the events of a list.
+
+        Raises:
+            ActionRefusedError: Asterisk refused.
+            ManagerLostError: Not connected, or no answer in time.
+        """
+        ...
+
+
+class AmiListener:
+    """Base of all that listens to one Asterisk.
+
+    Args:
+        name: The Asterisk's name in the settings.
+        log: Where a fault in what was begun is told.
+    """
+
+    def __init__(self, name: str, log: logging.Logger) -> None:
+        self._name = name
+        self._log = log
+        self._attached: Manager | None = None
+        self._jobs: set[asyncio.Task[None]] = set()
+
+    def attach(self, manager: Manager) -> None:
+        """Say who sends the actions; before the first event."""
+        self._attached = manager
+
+    async def close(self) -> None:
+        """Stop; what was begun is given up."""
+        for job in self._jobs:
+            job.cancel()
+        await asyncio.gather(*self._jobs, return_exceptions=True)
+
+    @property
+    def _manager(self) -> Manager:
+        assert self._attached is not None, "attach() comes before the first event"
+        return self._attached
+
+    def _start(self, job: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(job)
+        self._jobs.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._jobs.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._log.error("%s: %s failed", self._name, type(self).__name__, exc_info=task.exception())
