@@ -3,7 +3,8 @@
 `python -m tests.bench.yardsticks NAME PORT STORE` runs one:
 
 - `empty`: one SET VARIABLE, no look-up: what any FastAGI server must cost.
-- `streams`: asyncio streams and six look-ups in one pipelined round trip: the usual fast way.
+- `streams`: bare asyncio streams and six look-ups in one pipelined round trip: the usual fast way.
+- `streams-uvloop`: the same on uvloop, on which ours and the others run.
 - `panoramisk`: panoramisk's own FastAGI server with the same look-ups.
 """
 
@@ -92,8 +93,14 @@ def _client(store: str) -> redis.asyncio.Redis:
     return redis.asyncio.Redis(connection_pool=pool)
 
 
-SERVERS = {"empty": serve_empty, "streams": serve_streams, "panoramisk": serve_panoramisk}
+SERVERS = {
+    "empty": serve_empty,
+    "streams": serve_streams,
+    "streams-uvloop": serve_streams,
+    "panoramisk": serve_panoramisk,
+}
 
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(SERVERS[sys.argv[1]](int(sys.argv[2]), sys.argv[3]))
+    name, port, store = sys.argv[1:]
+    with asyncio.Runner(loop_factory=None if name == "streams" else uvloop.new_event_loop) as runner:
+        runner.run(SERVERS[name](int(port), store))
