@@ -82,6 +82,10 @@ class Channel(Protocol):
         """Answer the call, if nobody has; raises as `set_variables`."""
         ...
 
+    async def limit_to(self, seconds: int) -> None:
+        """Let the call go on for so many seconds from now, whatever limit it had; raises as `set_variables`."""
+        ...
+
     async def play(self, prompts: Sequence[str], *, keys: str = "", wait_s: float = 0) -> str:
         """Play sounds one after another, until the end or the first pressed key that counts.
 
@@ -214,6 +218,7 @@ class EventKind(enum.StrEnum):
     QUEUE_JOINED = "queue-joined"  # somebody began to wait in a queue
     QUEUE_TOLD = "queue-told"  # what that person was told there, and when
     QUEUE_LEFT = "queue-left"  # how and when the waiting ended
+    QUEUE_CALLED_BACK = "queue-called-back"  # a wish to be called back was due, and what came of it
     UNTOKENED = "untokened"  # the watchdog found a channel on a trunk without a token
     IMPORT = "import"
     CONFIGURATION = "configuration"
@@ -268,11 +273,15 @@ class Ledger(Protocol):
         """
         ...
 
-    def submit(self, event: Event) -> None:
+    def submit(self, event: Event, *, patient: bool = False) -> None:
         """Queue for the next group commit; returns at once.
 
+        Args:
+            event: What happened.
+            patient: Also while writing fails: it is written when that has healed.
+
         Raises:
-            LedgerUnavailableError: The last write failed, or too much is waiting.
+            LedgerUnavailableError: The last write failed and it is not patient, or too much is waiting.
         """
         ...
 

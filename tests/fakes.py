@@ -87,7 +87,7 @@ class FakeLedger:
         if self.error:
             raise self.error
 
-    def submit(self, event: Event) -> None:
+    def submit(self, event: Event, *, patient: bool = False) -> None:
         if self.error:
             raise self.error
         if event.sealed_json is not None:

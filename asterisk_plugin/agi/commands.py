@@ -199,6 +199,15 @@ def stream_file(sound: str, *, keys: str, from_sample: int = 0) -> bytes:
     return f'STREAM FILE {_checked_sound(sound)} "{_checked_keys(keys)}" {from_sample}\n'.encode()
 
 
+def set_autohangup(seconds: int) -> bytes:
+    """The command that ends the channel's present time limit and sets another, the same as `TIMEOUT(absolute)`.
+
+    Wire:
+        `SET AUTOHANGUP 180`, seconds from now, 0 for none; answered `200 result=0`.
+    """
+    return f"SET AUTOHANGUP {max(0, seconds)}\n".encode()
+
+
 def wait_for_digit(timeout_s: float) -> bytes:
     """The command that waits for any key.
 

@@ -66,6 +66,14 @@ class Playing(ABC):
         """
         _raise_if_gone(await self._result(commands.answer()))
 
+    async def limit_to(self, seconds: int) -> None:
+        """Let the call go on for so many seconds from now, whatever limit it had; raises as `answer`.
+
+        Args:
+            seconds: `TIMEOUT(absolute)`: after them the dialplan goes to its extension `T`.
+        """
+        _raise_if_gone(await self._result(commands.set_autohangup(seconds)))
+
     async def set_language(self, code: str) -> None:
         """Choose the language of the sounds played from now on; raises as `answer`.
 

@@ -15,6 +15,7 @@ from asterisk_plugin.callflow.records import consent_event, new_id
 from asterisk_plugin.core import engine
 from asterisk_plugin.core.facts import Consent
 from asterisk_plugin.core.number import PhoneNumber, parse_number
+from asterisk_plugin.core.objection_state import NOT_ENTERABLE
 from asterisk_plugin.core.prompts import FOLDER, digit_prompts
 from asterisk_plugin.core.verdict import Decision
 from asterisk_plugin.errors import LedgerError, StoreError
@@ -22,11 +23,10 @@ from asterisk_plugin.ports import AgiRequest
 
 if TYPE_CHECKING:
     from asterisk_plugin.callflow.gate import Gate
+    from asterisk_plugin.callflow.queue_unanswered import Unanswered
     from asterisk_plugin.core.site import Campaign, Queue
-    from asterisk_plugin.ports import Channel
 
 GOOD_FOR = dt.timedelta(days=1)
-LEDGER_WAIT_S = 1.0
 KEY_S = 5.0
 TRIES = 2
 LAST_DIGITS = 3
@@ -53,6 +53,8 @@ class CallBack:
         What cannot be known now (the store is away, it is late in the day) is decided when the call is due.
         """
         gate, now = self.gate, self.gate.clock()
+        if engine.is_emergency_number(number.e164, gate.site):
+            return False
         facts = first_facts(gate.site, AgiRequest("attempt", (number.e164, campaign.id, "")), now)
         limits = engine.Hearing(facts, now).limits
         query = look_up_query(
@@ -111,13 +113,13 @@ def _consent(campaign: Campaign, now: dt.datetime, reference: str) -> Consent:
 
 
 async def talk(
-    call_back: CallBack, channel: Channel, queue: Queue, number: PhoneNumber | None, *, asked_for: bool
+    call_back: CallBack, line: Unanswered, queue: Queue, number: PhoneNumber | None, *, asked_for: bool
 ) -> dict[str, str]:
     """Agree on the number with a caller who may be called back.
 
     Args:
         call_back: Notes the wish.
-        channel: The caller's.
+        line: The caller's channel, which may be unanswered.
         queue: Where the caller waits; with a campaign that calls back.
         number: The caller's own, None when it is not known.
         asked_for: The caller has pressed the key; else it is offered first.
@@ -130,7 +132,7 @@ async def talk(
         ChannelError: Asterisk refused a command.
     """
     assert queue.call_back is not None
-    said = _Talk(channel)
+    said = _Talk(line)
     if not asked_for and await said.say(("call-back-offer",), keys=ALL_KEYS, wait_s=KEY_S) != _CONFIRM:
         return {}
     chosen = await said.agree_on(number, call_back.gate.site.home_country)
@@ -152,12 +154,14 @@ async def talk(
 class _Talk:
     """One talk about a call-back; keeps its wording."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, line: Unanswered) -> None:
         self.wording: list[str] = []
-        self._channel = channel
+        self._line = line
+        self._channel = line.channel
 
     async def say(self, prompts: tuple[str, ...], *, keys: str = "", wait_s: float = 0) -> str:
         """Say something; the key that was pressed."""
+        await self._line.before_step()
         self.wording += prompts
         key = await self._channel.play([f"{FOLDER}/{prompt}" for prompt in prompts], keys=keys, wait_s=wait_s)
         if key:
@@ -177,7 +181,7 @@ class _Talk:
             entered = parse_number(digits, home_country)
             if not digits:
                 return None
-            number = entered if isinstance(entered, PhoneNumber) else None
+            number = entered if isinstance(entered, PhoneNumber) and entered.line_type not in NOT_ENTERABLE else None
             shown = ("you-entered", *digit_prompts(digits))
             before = () if number else ("number-not-valid",)
         return None
@@ -188,6 +192,7 @@ class _Talk:
         key = await self.say((*before, "enter-number"), keys=ALL_KEYS, wait_s=KEY_S)
         while key and key != "#" and len(digits) < MOST_DIGITS:
             digits = "" if key == "*" else digits + key
+            await self._line.before_step()
             key = await self._channel.read_key(KEY_S)
             if key:
                 self.wording.append(f"[{key}]")

@@ -35,9 +35,11 @@ class WaitingCall:
         order: The same by Asterisk's clock, seconds since the epoch: who came earlier has the better place.
         early: It waits unanswered.
         charged_from: When it was answered towards the network; None while it was not.
+        noted: `order` as the dialplan wrote it.
         times_told: How many announcements there were.
         told: What was told last.
         ended: The waiting is over, and written down.
+        is_lost: It was not in the queue when it was looked for: how it ends cannot be told.
     """
 
     unique_id: str
@@ -48,22 +50,25 @@ class WaitingCall:
     order: float
     early: bool = False
     charged_from: dt.datetime | None = None
+    noted: str = ""
     times_told: int = 0
     told: Told | None = None
     ended: bool = False
+    is_lost: bool = False
 
     @classmethod
     def of(cls, gate: Gate, fields: Mapping[str, str]) -> WaitingCall:
         """A caller whom an event tells of: `Channel`, `Uniqueid`, `Queue`, `Since` (epoch), `Waited` (seconds)."""
-        unique_id, channel = fields.get("Uniqueid", ""), fields.get("Channel", "")
+        unique_id, channel, since = fields.get("Uniqueid", ""), fields.get("Channel", ""), fields.get("Since", "")
         return cls(
             unique_id,
             channel,
             fields.get("Queue", ""),
-            wait_id(gate.secret, unique_id, channel),
+            wait_id(gate.secret, unique_id, channel, since),
             since=gate.clock() - dt.timedelta(seconds=seconds_of(fields.get("Waited", "")) or 0),
-            order=_epoch_of(fields.get("Since", "")),
+            order=_epoch_of(since),
             early=fields.get("Early", "yes") != "no",
+            noted=since,
         )
 
     @property

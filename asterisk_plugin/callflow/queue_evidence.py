@@ -1,7 +1,8 @@
 """A caller's wait as evidence: joined, told what and when, left how.
 
-One wait is one call in one queue, however often it left and took its place again. Its id is made of the channel,
-so that every process, and a service that was away meanwhile, finds the same one. An event that is handed in
+One wait is one call in one queue, however often it left and took its place again; a call that an agent sends on to
+another queue waits anew. Its id is made of the channel and the moment the dialplan noted, so that every process, and a
+service that was away meanwhile, finds the same one. An event that is handed in
 twice is recorded once.
 """
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from asterisk_plugin.core.waiting import Left
 
 
-def wait_id(secret: bytes, unique_id: str, channel: str) -> str:
+def wait_id(secret: bytes, unique_id: str, channel: str, since: str) -> str:
     """What names one wait: 32 hex characters.
 
     Args:
@@ -26,8 +27,10 @@ def wait_id(secret: bytes, unique_id: str, channel: str) -> str:
         unique_id: Asterisk's unique id of the waiting channel. Of several Asterisks each needs a `systemname` of its
             own in asterisk.conf, which is part of it.
         channel: That channel's name.
+        since: When it began to wait, as the dialplan noted it (`RINGFENCE_QUEUE_SINCE`).
     """
-    return id_of_content(secret, EventKind.QUEUE_JOINED, {"unique_id": unique_id, "channel": channel})
+    content = {"unique_id": unique_id, "channel": channel, "since": since}
+    return id_of_content(secret, EventKind.QUEUE_JOINED, content)
 
 
 def joined_event(
@@ -100,6 +103,7 @@ def left_event(
     waited_s: float | None,
     charged_from: dt.datetime | None,
     agent: str = "",
+    wish: str = "",
 ) -> Event:
     """The waiting ended.
 
@@ -113,6 +117,7 @@ def left_event(
         charged_from: When the call was answered towards the network, so that the caller is charged from then on; None:
             it never was.
         agent: Interface of the agent who took the call.
+        wish: What names the wish to be called back, see `called_back_event`.
     """
     body = {
         "wait": wait,
@@ -121,5 +126,25 @@ def left_event(
         "waited_s": None if waited_s is None else round(waited_s, 2),
         "charged_from": None if charged_from is None else charged_from.isoformat(),
         "agent": agent,
+        "wish": wish,
     }
     return Event(id_of_content(secret, EventKind.QUEUE_LEFT, {"wait": wait}), EventKind.QUEUE_LEFT, at, body=body)
+
+
+def called_back_event(
+    wish: str, *, secret: bytes, queue: str, at: dt.datetime, decision: str, reason: str, dial_status: str
+) -> Event:
+    """Somebody who wished to be called back was due: an agent took the place, and the gate decided.
+
+    Args:
+        wish: What names it in the dialplan.
+        secret: The site's secret.
+        queue: Name of the queue; empty when the dialplan did not say.
+        at: When the call ended, or was not made (aware).
+        decision: Of the gate; empty when it could not be asked.
+        reason: Why not.
+        dial_status: `DIALSTATUS` of the call.
+    """
+    body = {"wish": wish, "queue": queue, "decision": decision, "reason": reason, "dial_status": dial_status}
+    name = id_of_content(secret, EventKind.QUEUE_CALLED_BACK, {"wish": wish})
+    return Event(name, EventKind.QUEUE_CALLED_BACK, at, body=body)

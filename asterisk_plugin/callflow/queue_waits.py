@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from asterisk_plugin.core.queue_wait import Told, Wait
+from asterisk_plugin.core.verdict import Decision
 from asterisk_plugin.core.waiting import Left
 from asterisk_plugin.errors import LedgerBrokenError
 from asterisk_plugin.ports import EventKind
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from asterisk_plugin.ports import Event, StoredEvent
 
@@ -60,10 +61,14 @@ async def read_waits(
         LedgerError: The ledger cannot be read.
     """
     unbegun: dict[str, _Rows] = {}
+    called_back: dict[str, bool] = {}
     async for stored in ledger.queue_events(before=None if until is None else until + LONGEST):
         at, is_before = stored.event.at, since is not None and stored.event.at < since
         if since is not None and is_before and (not unbegun or at < since - LONGEST):
             break
+        if stored.event.kind is EventKind.QUEUE_CALLED_BACK:
+            called_back[str(stored.event.body.get("wish"))] = stored.event.body.get("decision") == Decision.ALLOW
+            continue
         name, of_queue = _names(stored)
         if queue not in ("", of_queue):
             continue
@@ -72,7 +77,7 @@ async def read_waits(
             if not is_before and (until is None or at < until):
                 yield _wait(stored, name, rows or _Rows(of_queue, at))
         elif not is_before:
-            _add(unbegun.setdefault(name, _Rows(of_queue, at)), stored)
+            _add(unbegun.setdefault(name, _Rows(of_queue, at)), stored, called_back)
     for name, rows in unbegun.items():
         if until is None or rows.first_at < until:
             yield _wait(None, name, rows)
@@ -87,11 +92,11 @@ def _names(stored: StoredEvent) -> tuple[str, str]:
         raise _unreadable(stored, exc) from exc
 
 
-def _add(rows: _Rows, stored: StoredEvent) -> None:
+def _add(rows: _Rows, stored: StoredEvent, called_back: Mapping[str, bool]) -> None:
     rows.first_at = stored.event.at  # they come newest first
     try:
         if stored.event.kind is EventKind.QUEUE_LEFT:
-            rows.left = _left(stored.event)
+            rows.left = _left(stored.event) | {"called_back": called_back.get(stored.event.body.get("wish") or "")}
         else:
             rows.told.append(_told(stored.event))
     except (KeyError, TypeError, ValueError) as exc:

@@ -7,36 +7,38 @@ their wait is not known; what ended meanwhile is written down as `unknown`, neve
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
 from asterisk_plugin.callflow.ami_listener import AmiListener
 from asterisk_plugin.callflow.queue_calls import WaitingCall
-from asterisk_plugin.callflow.queue_evidence import joined_event, left_event
 from asterisk_plugin.callflow.queue_fields import queue_event, snapshots
-from asterisk_plugin.core.queue_events import Abandoned
+from asterisk_plugin.callflow.queue_look import entries_of, noted_of, running_of
+from asterisk_plugin.callflow.queue_record import QueueRecord
+from asterisk_plugin.core.queue_events import Abandoned, Joined
 from asterisk_plugin.core.queue_state import QueueState, step
 from asterisk_plugin.core.wait_estimate import estimate_wait
 from asterisk_plugin.core.wait_told import tell
 from asterisk_plugin.core.waiting import Left
-from asterisk_plugin.errors import LedgerUnavailableError, ManagerError
+from asterisk_plugin.errors import ActionRefusedError, ManagerError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from asterisk_plugin.callflow.gate import Gate
     from asterisk_plugin.callflow.queue_observing import QueueObserver
+    from asterisk_plugin.core.queue_events import QueueEvent
 
     Fields = Mapping[str, str]
 
 ACTION_TIMEOUT_S = 2.0
-RESYNC_TIMEOUT_S = 5.0
+LOOK_AGAIN_S = 0.5
 LOWERED, AS_IT_WAS = "-3", "1"
 """Of `VOLUME(TX)`: a third, and once. The words are as much louder in their files, so what goes down is the music."""
 
 UP = "6"
 
-_HOOK = "Local/hook@__func_periodic_hook_context__"
 _ENDS = {"call-back": Left.CALL_BACK, "person": Left.PERSON, "objection": Left.OBJECTION, "done": Left.UNKNOWN}
 _GIVES_UP = ("person", "objection")
 """Leaves the place to who stands behind; who is called back keeps it."""
@@ -71,9 +73,13 @@ class QueueWatch(AmiListener):
         self._gate = gate
         self._publisher = publisher
         self._observer = observer
+        self._record = QueueRecord(gate, observer)
         self._queues: dict[str, QueueState] = {}
         self._calls: dict[str, WaitingCall] = {}
         self._hooks: dict[str, WaitingCall] = {}  # by unique id of the channel that speaks
+        self._looking: asyncio.Task[None] | None = None
+        self._gone: set[str] = set()  # channels that ended while a look is under way
+        self._has_seen = False  # who answers is known
 
     def take(self, event: Fields) -> None:
         """Take one AMI event; returns at once.
@@ -83,15 +89,16 @@ class QueueWatch(AmiListener):
         """
         queue = event.get("Queue", "")
         if queue and (value := queue_event(event)) is not None:
-            self._queues[queue] = step(self._queues.get(queue, QueueState()), value, self._gate.clock())
-            self._observer.queue_waiting(queue, len(self._queues[queue].waiting))
+            self._step(queue, value)
+            if isinstance(value, Joined):
+                self._joined(queue, value)
         match event.get("Event"):
             case "UserEvent":
                 self._told_by_dialplan(event)
             case "AgentConnect":
                 call = self._calls.get(event.get("Uniqueid", ""))
                 if call is not None:
-                    self._end(call, Left.ANSWERED, agent=event.get("Interface", ""))
+                    self._record.left(call, Left.ANSWERED, agent=event.get("Interface", ""))
             case "Newstate":
                 call = self._calls.get(event.get("Uniqueid", ""))
                 if call is not None and event.get("ChannelState") == UP:
@@ -101,7 +108,21 @@ class QueueWatch(AmiListener):
 
     def up(self) -> None:
         """The AMI connection is up: learn who waits, and what was missed."""
-        self._start(self._resync())
+        self._has_seen = False
+        if self._looking is not None:
+            self._looking.cancel()  # it waits for the answer of a connection that is gone
+            self._looking = None
+        self._look_soon()
+
+    def _step(self, queue: str, value: QueueEvent) -> None:
+        self._queues[queue] = step(self._queues.get(queue, QueueState()), value, self._gate.clock())
+        self._observer.queue_waiting(queue, len(self._queues[queue].waiting))
+
+    def _joined(self, queue: str, value: Joined) -> None:
+        if value.caller in self._calls:
+            self._calls[value.caller].is_lost = False
+        if value.count != len(self._queues[queue].waiting):
+            self._look_soon()
 
     def _told_by_dialplan(self, event: Fields) -> None:
         match event.get("UserEvent"):
@@ -109,6 +130,8 @@ class QueueWatch(AmiListener):
                 self._announce(event)
             case "RingfenceQueue":
                 self._moved(event)
+            case "RingfenceCallBack":
+                self._record.called_back(event)
 
     def _moved(self, event: Fields) -> None:
         """A caller waits, waits outside the queue, comes back, or is gone from it."""
@@ -116,25 +139,29 @@ class QueueWatch(AmiListener):
         call = self._calls.get(unique_id)
         if does in _ENDS:
             if call is not None:
-                self._end(call, _ENDS[does])
+                self._record.left(call, _ENDS[does], wish=event.get("Wish", ""))
                 if does in _GIVES_UP:
-                    self._gave_up(call)
+                    self._step(call.queue, Abandoned(unique_id, (self._gate.clock() - call.since).total_seconds()))
             return
-        if call is None:
-            call = WaitingCall.of(self._gate, event)
-            self._calls[unique_id] = call
-            if not call.is_placeholder:
-                self._observer.queue_joined(call.queue, wait=call.wait)
+        if call is None or call.noted != event.get("Since", ""):
+            if call is not None:
+                self._record.left(call, Left.UNKNOWN)
+            call = self._begin(event)
+        call.is_lost = False
         if event.get("ChannelState") == UP:
             call.charged_from = call.charged_from or self._gate.clock()
         if does == "again":
             self._start(self._publisher.publish_place(call.wait, self._place(call)))
 
-    def _gave_up(self, call: WaitingCall) -> None:
-        """Asterisk tells of it only when a caller hangs up; for those behind it is the same."""
-        now = self._gate.clock()
-        gone = Abandoned(call.unique_id, (now - call.since).total_seconds())
-        self._queues[call.queue] = step(self._queues.get(call.queue, QueueState()), gone, now)
+    def _begin(self, event: Fields) -> WaitingCall:
+        """One of whom we have not heard yet; written down unless the script has done so."""
+        call = WaitingCall.of(self._gate, event)
+        self._calls[call.unique_id] = call
+        if not call.is_placeholder:
+            self._observer.queue_joined(call.queue, wait=call.wait)
+            if event.get("Joined") != "yes":
+                self._record.joined(call)
+        return call
 
     def _place(self, call: WaitingCall) -> int:
         """Where a caller stands, by who came earlier; 1 for the head."""
@@ -159,7 +186,7 @@ class QueueWatch(AmiListener):
             "estimate_s": None if found is None else found.wait_s,
             "position": position,
             "is_first": not call.times_told,
-            "nobody": all(m.off_since is not None for m in state.members.values()),
+            "nobody": self._has_seen and all(m.off_since is not None for m in state.members.values()),
             "free": call.charged_from is None and call.early,
             "waited_s": (now - call.since).total_seconds(),
         }
@@ -173,35 +200,11 @@ class QueueWatch(AmiListener):
         unique_id = event.get("Uniqueid", "")
         if (spoken_to := self._hooks.pop(unique_id, None)) is not None:
             self._start(self._volume(spoken_to, AS_IT_WAS))
+        if self._looking is not None:
+            self._gone.add(unique_id)
         call = self._calls.pop(unique_id, None)
-        if call is not None and not call.ended:
-            self._end(call, Left.ABANDONED)
-
-    def _end(self, call: WaitingCall, how: Left, *, agent: str = "") -> None:
-        """Write down, once, how the waiting ended."""
-        if call.ended:
-            return
-        call.ended = True
-        if call.is_placeholder:
-            return
-        now = self._gate.clock()
-        waited_s = (now - call.since).total_seconds()
-        self._observer.queue_left(call.queue, wait=call.wait, how=how, waited_s=waited_s)
-        event = left_event(
-            call.wait,
-            secret=self._gate.secret,
-            queue=call.queue,
-            at=now,
-            how=how,
-            waited_s=waited_s,
-            # An agent's answer is what answers the call: the state says so a moment later.
-            charged_from=call.charged_from or (now if how is Left.ANSWERED else None),
-            agent=agent,
-        )
-        try:
-            self._gate.ledger.submit(event)
-        except LedgerUnavailableError as exc:
-            self._gate.observer.fault("queue", exc)
+        if call is not None:
+            self._record.left(call, Left.UNKNOWN if call.is_lost else Left.ABANDONED)
 
     async def _volume(self, call: WaitingCall, factor: str) -> None:
         fields = {"Channel": call.channel, "Variable": "VOLUME(TX)", "Value": factor}
@@ -210,50 +213,71 @@ class QueueWatch(AmiListener):
         except ManagerError as exc:
             _log.debug("%s: the music of a waiting caller stays as it is: %s", self._name, exc)
 
-    async def _resync(self) -> None:
-        """Take the queues as they are now, and see who came and who went meanwhile."""
+    def _look_soon(self) -> None:
+        """Look at the queues, unless that is under way."""
+        if self._looking is None:
+            self._gone.clear()
+            self._looking = self._start(self._look())
+
+    async def _look(self) -> None:
+        """Take the queues as they are now, and see who came and who went meanwhile; until Asterisk answers."""
+        fault = ""
         try:
-            queues = await self._manager.send_action("QueueStatus", {}, RESYNC_TIMEOUT_S)
-            channels = await self._manager.send_action("CoreShowChannels", {}, RESYNC_TIMEOUT_S)
-        except ManagerError as exc:
-            _log.error("%s: the queues cannot be seen: %s", self._name, exc)
+            while True:
+                try:
+                    return await self._look_once()
+                except ManagerError as exc:
+                    if str(exc) != fault:  # once, not at every try
+                        fault = str(exc)
+                        _log.error("%s: the queues cannot be seen: %s", self._name, exc)
+                    if isinstance(exc, ActionRefusedError):
+                        return None
+                await asyncio.sleep(LOOK_AGAIN_S)
+        finally:
+            if self._looking is asyncio.current_task():
+                self._looking = None
+
+    async def _look_once(self) -> None:
+        messages = await entries_of(self._manager)
+        for queue, seen in snapshots(messages).items():
+            self._step(queue, seen)
+        self._has_seen = True
+        entries = {one.get("Uniqueid", ""): one for one in messages if one.get("Event") == "QueueEntry"}
+        known = dict(self._calls)  # whoever comes from here on is told of by events
+        running = await running_of(self._manager)
+        for unique_id, call in known.items():
+            if self._calls.get(unique_id) is call:
+                self._look_at(call, running.get(unique_id), is_waiting=unique_id in entries)
+        for key in [key for key in self._hooks if key not in running]:
+            await self._volume(self._hooks.pop(key), AS_IT_WAS)
+        for unique_id, channel in running.items():
+            if unique_id in entries or channel.get("Application") == "Queue":
+                await self._found(channel, entries.get(unique_id))
+
+    def _look_at(self, call: WaitingCall, channel: Fields | None, *, is_waiting: bool) -> None:
+        """One whom we know: gone, answered towards the network, or not where it was."""
+        if channel is None:
+            del self._calls[call.unique_id]
+            self._record.left(call, Left.UNKNOWN)
             return
-        now = self._gate.clock()
-        for queue, seen in snapshots(queues).items():
-            self._queues[queue] = step(self._queues.get(queue, QueueState()), seen, now)
-        running = {message.get("Uniqueid", "") for message in channels}
-        for unique_id, call in list(self._calls.items()):
-            if unique_id not in running:
-                del self._calls[unique_id]
-                self._end(call, Left.UNKNOWN)
-        self._hooks = {key: call for key, call in self._hooks.items() if key in running}
-        for message in queues:
-            if message.get("Event") == "QueueEntry":
-                await self._found(message)
+        if channel.get("ChannelState") == UP:
+            call.charged_from = call.charged_from or self._gate.clock()
+        call.is_lost = not is_waiting
 
-    async def _found(self, entry: Fields) -> None:
-        """One who waits already: ours if the dialplan noted since when."""
-        unique_id, channel = entry.get("Uniqueid", ""), entry.get("Channel", "")
-        if unique_id not in self._calls:
-            try:
-                noted = await self._manager.send_action(
-                    "Getvar", {"Channel": channel, "Variable": "RINGFENCE_QUEUE_SINCE"}, ACTION_TIMEOUT_S
-                )
-            except ManagerError:
-                return  # gone meanwhile
-            if not (since := noted[0].get("Value", "")):
+    async def _found(self, channel: Fields, entry: Fields | None) -> None:
+        """One in a queue's hands: ours if the dialplan noted since when; new to us only while it waits."""
+        unique_id, name = channel.get("Uniqueid", ""), channel.get("Channel", "")
+        call = self._calls.get(unique_id)
+        if call is None:
+            noted = await noted_of(self._manager, name)
+            if not noted or unique_id in self._gone:
                 return
-            call = WaitingCall.of(self._gate, {**entry, "Since": since, "Waited": entry.get("Wait", "")})
-            self._calls[unique_id] = call
-            self._write_joined(call)
-        await self._volume(self._calls[unique_id], AS_IT_WAS)  # a service that was killed may have left it lowered
-
-    def _write_joined(self, call: WaitingCall) -> None:
-        """Of one who came while no service was there; of all others it is there already, and recorded once."""
-        configured = self._gate.site.queues.get(call.queue)
-        principal = configured.principal.id if configured else ""
-        event = joined_event(call.wait, queue=call.queue, principal=principal, at=call.since)
-        try:
-            self._gate.ledger.submit(event)
-        except LedgerUnavailableError as exc:
-            self._gate.observer.fault("queue", exc)
+            call = WaitingCall.of(self._gate, {**channel, **(entry or {}), **noted})
+            if channel.get("ChannelState") == UP:
+                call.charged_from = call.since
+            if entry is not None:
+                self._calls[unique_id] = call
+                self._record.joined(call)
+        # A service that was killed may have left the sound lowered, also of one who talks by now.
+        if not any(spoken_to is call for spoken_to in self._hooks.values()):
+            await self._volume(call, AS_IT_WAS)

@@ -21,15 +21,17 @@ from asterisk_plugin.cli.given import console, say
 from asterisk_plugin.cli.moments import parse_day
 from asterisk_plugin.cli.opened import keys_of_records, ledger_of
 from asterisk_plugin.cli.queue_waits import COLUMNS, cells
+from asterisk_plugin.core.queue_law import limits_of
 from asterisk_plugin.core.queue_report import GOOD_ESTIMATE, Share, as_values
 from asterisk_plugin.core.queue_tally import PERCENTILES, Tally
+from asterisk_plugin.core.queue_wait import Limits
 from asterisk_plugin.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from asterisk_plugin.core.queue_report import Estimates, Lengths, Report
-    from asterisk_plugin.core.queue_wait import Limits, Wait
+    from asterisk_plugin.core.queue_wait import Wait
     from asterisk_plugin.settings.load import Loaded
 
 PICTURES = (".png", ".svg")
@@ -48,13 +50,26 @@ class Asked:
         queue: One queue, empty for all.
         since: First day (UTC), None for all before.
         until: Last day, the whole of it.
-        limits: What waits are measured by.
+        under_s: An answer after less than so many seconds is in time; None: as the rulebook says.
+        every_s: Longest time without an announcement; None: as the rulebook says.
     """
 
     queue: str
     since: dt.date | None
     until: dt.date | None
-    limits: Limits
+    under_s: float | None = None
+    every_s: float | None = None
+
+    def limits_of(self, queue: str, loaded: Loaded) -> Limits:
+        """What the waits of one queue are measured by; a queue that is configured no longer by the usual values."""
+        settings = loaded.site.queues.get(queue)
+        today = dt.datetime.now(dt.UTC).date()
+        limits = Limits() if settings is None else limits_of(settings, loaded.site, today)
+        return dataclasses.replace(
+            limits,
+            answered_in_under_s=self.under_s or limits.answered_in_under_s,
+            told_every_s=self.every_s or limits.told_every_s,
+        )
 
     @property
     def whose(self) -> str:
@@ -81,17 +96,19 @@ class Made:
 
     Args:
         asked: What was asked for.
-        all: Every wait.
+        loaded: The configuration.
+        all: Every wait, each measured as its queue is.
         queues: The same by queue.
     """
 
     asked: Asked
+    loaded: Loaded
     all: Tally
     queues: dict[str, Tally] = field(default_factory=dict)
 
 
-def asked_for(queue: str, since: str, until: str, limits: Limits) -> Asked:
-    """Read what somebody typed.
+def asked_for(queue: str, since: str, until: str, *, under_s: float | None, every_s: float | None) -> Asked:
+    """Read what somebody typed; seconds as in `Asked`.
 
     Raises:
         InputError: A day is none, or they are the wrong way round.
@@ -101,7 +118,7 @@ def asked_for(queue: str, since: str, until: str, limits: Limits) -> Asked:
         raise InputError("--until must not lie before --since")
     if last == dt.date.max:
         raise InputError(f"`{until}` is out of range")
-    return Asked(queue, first, last, limits)
+    return Asked(queue, first, last, under_s, every_s)
 
 
 async def make(loaded: Loaded, asked: Asked, *, plot: Path | None, waits: Path | None) -> Made:
@@ -119,7 +136,7 @@ async def make(loaded: Loaded, asked: Asked, *, plot: Path | None, waits: Path |
     """
     if plot is not None and plot.suffix.lower() not in PICTURES:
         raise InputError(f"`{plot}` is no picture that can be drawn; its name must end with {' or '.join(PICTURES)}")
-    made = Made(asked, Tally(asked.limits))
+    made = Made(asked, loaded, Tally(asked.limits_of(asked.queue, loaded)))
     keys = keys_of_records(loaded)
     with contextlib.ExitStack() as stack:
         # Both are opened before anything is read: whoever waited for a report should not be told then.
@@ -147,7 +164,7 @@ def dumps(made: Made) -> str:
         "queue": asked.queue or None,
         "since": None if asked.since is None else asked.since.isoformat(),
         "until": None if asked.until is None else asked.until.isoformat(),
-        "limits": dataclasses.asdict(asked.limits),
+        "limits": dataclasses.asdict(made.all.limits),
         "all": as_values(made.all.report()),
         "queues": {queue: as_values(tally.report()) for queue, tally in sorted(made.queues.items())},
     }
@@ -176,10 +193,10 @@ def percent(share: Share) -> str:
 
 
 def _count(made: Made, wait: Wait, table: csv.DictWriter[str] | None) -> None:
-    judged = made.all.add(wait)
     if wait.queue not in made.queues:
-        made.queues[wait.queue] = Tally(made.asked.limits)
-    made.queues[wait.queue].add(wait, judged)
+        made.queues[wait.queue] = Tally(made.asked.limits_of(wait.queue, made.loaded))
+    judged = made.queues[wait.queue].add(wait)
+    made.all.add(wait, judged)
     if table is not None:
         table.writerow(cells(wait, judged))
 
@@ -252,8 +269,7 @@ def _notes(report: Report) -> list[str]:
         f"the first time that each was told: {_in_words(report.first_estimates)}",
     ]
     if report.call_backs:
-        done = "" if report.called_back is None else f", {report.called_back:,} of them were"
-        lines.append(f"asked to be called back: {report.call_backs:,}{done}")
+        lines.append(f"asked to be called back: {report.call_backs:,}, of them called: {report.called_back:,}")
     if report.short:
         lines.append(f"short: {report.short:,} ended within {report.limits.told_at_start_s:g} s, before the first word")
     if report.charged_s:

@@ -23,11 +23,13 @@ def report(
     since: Annotated[str, typer.Option(metavar="DAY", help="The first day (UTC); default: of all.")] = "",
     until: Annotated[str, typer.Option(metavar="DAY", help="The last day, the whole of it (UTC).")] = "",
     under: Annotated[
-        float, typer.Option(min=1, metavar="SECONDS", help="An answer in less than this is in time (Spain: 180).")
-    ] = 180,
+        float | None,
+        typer.Option(min=1, metavar="SECONDS", help="An answer in less is in time; default: the rulebook's, or 180."),
+    ] = None,
     every: Annotated[
-        float, typer.Option(min=1, metavar="SECONDS", help="Longest time without an announcement (Germany: 60).")
-    ] = 60,
+        float | None,
+        typer.Option(min=1, metavar="SECONDS", help="Longest silence; default: the rulebook's, or 60."),
+    ] = None,
     as_json: AsJson = False,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw a picture into this file, .png or .svg.")
@@ -42,9 +44,8 @@ def report(
     What the evidence does not tell is counted as not known, never as in order.
     """
     from asterisk_plugin.cli import queue_report
-    from asterisk_plugin.core.queue_wait import Limits
 
-    asked = queue_report.asked_for(queue, since, until, Limits(answered_in_under_s=under, told_every_s=every))
+    asked = queue_report.asked_for(queue, since, until, under_s=under, every_s=every)
     made = asyncio.run(queue_report.make(given(ctx).load(), asked, plot=plot, waits=waits))
     if as_json:
         say(queue_report.dumps(made))

@@ -107,7 +107,9 @@ class Hearing:
 
     @property
     def limits(self) -> tuple[AttemptLimit, ...]:
-        """Every limit that the attempts to this number must be counted against."""
+        """Every limit that the attempts to this number must be counted against; none to an emergency number."""
+        if self._emergency:
+            return ()
         case = self._known.case(self._facts, self._now)
         return tuple(limit for _, limit in attempt_limit.attempt_limits(case))
 

@@ -61,6 +61,7 @@ WAIT_PROMPTS: tuple[tuple[str, str], ...] = (
     ("wait-nobody", "At the moment nobody is there to take the call. (wait-unknown follows)"),
     ("wait-unknown", "We cannot say yet how long the wait is."),
     ("wait-free", "Waiting is free of charge."),
+    ("wait-fixed-price", "This call has a fixed price, however long it takes."),
     ("wait-press-1-call-back", "To be called back and keep the place, press 1."),
     ("wait-press-0-person", "To speak to a person now, press 0."),
     ("wait-press-9-objection", "If you want no more calls from us, press 9."),

@@ -23,6 +23,7 @@ from asterisk_plugin.core.queue_parameters import (
     Told,
     WaitingIs,
 )
+from asterisk_plugin.core.queue_wait import Limits
 from asterisk_plugin.core.site import Audience, DialMode, Purpose
 
 if TYPE_CHECKING:
@@ -149,20 +150,22 @@ def announce_every_s(queue: Queue, site: Site, day: dt.date) -> int:
     return queue.announce_every_s if asked is None else min(queue.announce_every_s, asked)
 
 
-def told_at_start(queue: Queue, site: Site, day: dt.date) -> frozenset[Told]:
-    """What the law wants somebody to be told when the waiting begins, whichever of the queue's numbers they called."""
-    duties = find_queue_law(queue, site, day).queue_announcement
-    return frozenset(
-        told
-        for duty in duties
-        if duty.value.at_start and any(_is_bound(number, duty) for number in queue.numbers)
-        for told in duty.value.told
+def limits_of(queue: Queue, site: Site, day: dt.date) -> Limits:
+    """What the waits of a queue are measured by: by its law, and where that is silent by the usual values.
+
+    Args:
+        queue: As configured.
+        site: The configuration it belongs to.
+        day: When.
+    """
+    law, usual = find_queue_law(queue, site, day), Limits()
+    announced = shortest_period(law, queue.numbers)
+    asked = min(law.queue_answer_share, key=lambda share: share.value.within_s, default=None)
+    return Limits(
+        answered_in_under_s=usual.answered_in_under_s if asked is None else asked.value.within_s,
+        answered_share=usual.answered_share if asked is None else asked.value.percent / 100,
+        told_every_s=usual.told_every_s if announced is None else announced.value.every_s or usual.told_every_s,
     )
-
-
-def answer_shares(queue: Queue, site: Site, day: dt.date) -> tuple[InForce[QueueAnswerShare], ...]:
-    """What share of a queue's calls must be answered in time; empty where no law says."""
-    return find_queue_law(queue, site, day).queue_answer_share
 
 
 def queue_findings(queue: Queue, site: Site, day: dt.date) -> tuple[QueueFinding, ...]:
@@ -242,14 +245,14 @@ def _judge_free_waiting(shown: str, queue: Queue, duty: InForce[QueueNumbers]) -
 
 
 def _judge_start(number: PhoneNumber, queue: Queue, duty: InForce[QueueAnnouncement]) -> QueueFinding:
-    """What somebody who called one number must be told at the start. Everybody is told the wait, but not the price."""
+    """What somebody who called one number must be told at the start; the price only where it is one of two things."""
     price = "the price is fixed" if queue.fixed_price else "waiting is free"
     words = {Told.EXPECTED_WAIT: "the expected wait", Told.PRICE: f"that {price}"}
     told = " and ".join(words[each] for each in Told if each in duty.value.told)
     sentence = f"who calls {number.e164} must be told {told} when the waiting begins"
-    if Told.PRICE not in duty.value.told:
+    if Told.PRICE not in duty.value.told or queue.fixed_price or queue.unanswered:
         return QueueFinding("queue_announcement", Standing.LAWFUL, f"{sentence}, and is", source=duty.source)
-    remedy = f"the expected wait is told by itself; play one sentence before it that says that {price}"
+    remedy = "the expected wait is told by itself; set `fixed_price` or `unanswered`, or play the price before it"
     return QueueFinding("queue_announcement", Standing.UNSURE, sentence, remedy, duty.source)
 
 

@@ -125,7 +125,7 @@ class Report:
         estimates: Of every announcement.
         first_estimates: Of the first time that each caller was told.
         call_backs: Callers who asked to be called back.
-        called_back: So many of them were; None when nobody looked.
+        called_back: So many of them the gate let be called.
         days: By date (UTC): answered in time, of all that began on it.
     """
 
@@ -152,7 +152,7 @@ class Report:
     estimates: Estimates
     first_estimates: Estimates
     call_backs: int
-    called_back: int | None
+    called_back: int
     days: Mapping[dt.date, Share]
 
 

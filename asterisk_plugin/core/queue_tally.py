@@ -18,7 +18,7 @@ from asterisk_plugin.core.queue_wait import Judged, Limits, Wait, has_ended, jud
 from asterisk_plugin.core.waiting import Left
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 PERCENTILES = (50, 75, 90, 95, 99)
 
@@ -41,7 +41,7 @@ class Tally:
         self._shares: dict[str, Counter[bool | None]] = {name: Counter() for name in SHARES}
         self._announcements = Counter({"all": 0, "known": 0, "cut": 0})
         self._ids: dict[str, list[str]] = {name: [] for name in NAMED}
-        self._call_backs: set[str] = set()
+        self._call_backs: Counter[bool | None] = Counter()
         self._charged_s: list[float] = []
         self._short = 0
 
@@ -60,12 +60,8 @@ class Tally:
             self._compare(wait)
         return judged
 
-    def report(self, *, called_back: Collection[str] | None = None) -> Report:
-        """What came of all of them.
-
-        Args:
-            called_back: Ids of waits whose caller was called back; None when nobody looked.
-        """
+    def report(self) -> Report:
+        """What came of all of them."""
         lengths = {
             "all": [seconds for some in self.lengths_s.values() for seconds in some],
             "answered": self.lengths_s.get(Left.ANSWERED, []),
@@ -84,8 +80,8 @@ class Tally:
             announcements=dict(self._announcements),
             estimates=_estimates(self.estimates_s),
             first_estimates=_estimates(self._first_estimates_s),
-            call_backs=len(self._call_backs),
-            called_back=None if called_back is None else len(self._call_backs & set(called_back)),
+            call_backs=self._call_backs.total(),
+            called_back=self._call_backs[True],
             days=_days(self.by_hour),
             **by_name,
         )
@@ -125,7 +121,7 @@ class Tally:
             if is_so:
                 self._ids[name].append(wait.id)
         if wait.how is Left.CALL_BACK:
-            self._call_backs.add(wait.id)
+            self._call_backs[wait.called_back] += 1
 
     def _count_announcements(self, wait: Wait) -> None:
         for told in wait.told:

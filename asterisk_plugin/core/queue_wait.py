@@ -47,6 +47,7 @@ class Wait:
         waited_s: Seconds from joining to the end; None when not known.
         charged_from: When the call was answered towards the network (aware); None: never while it waited.
         agent: Interface of the agent who took the call.
+        called_back: Whether the gate let the call go out that the caller had wished; None when it was never due.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Wait:
     waited_s: float | None = None
     charged_from: dt.datetime | None = None
     agent: str = ""
+    called_back: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,8 +39,12 @@ def period_s(announce_every_s: int) -> int:
 
 
 CALL_BACK_LIMIT_S = 45
-ANSWER_MARGIN_S = 10
-"""So many seconds before the carrier's limit something is done: with a talk about a call-back, and without."""
+ANSWER_MARGIN_S = 20
+"""So many seconds before the carrier's limit something is done: with a talk about a call-back, and without. app_queue
+looks at its time-out for the head caller only after each `retry` (5 s by default), and "from now on it is charged"
+takes up to 7 s to say."""
+
+SOONEST_S = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ def announcement(
     longer: bool = False,
     nobody: bool = False,
     free: bool = False,
+    fixed_price: bool = False,
     offer: Offer | None = None,
 ) -> tuple[str, ...]:
     """What is said to somebody who waits: names of prompts in order.
@@ -75,15 +80,17 @@ def announcement(
         longer: It takes longer than was said before.
         nobody: No agent is there.
         free: The wait is not charged.
+        fixed_price: The price of the call does not depend on the wait; said instead.
         offer: What may be chosen.
     """
     offer = offer or Offer()
+    price = "wait-fixed-price" if fixed_price else "wait-free" if free else ""
     return (
         *(() if is_first else ("wait-still",)),
         *(("wait-longer",) if longer else ()),
         *(("wait-nobody",) if nobody else ()),
         phrase,
-        *(("wait-free",) if free and is_first else ()),
+        *((price,) if price and is_first else ()),
         *(("wait-press-1-call-back",) if offer.call_back else ()),
         *(("wait-press-0-person",) if offer.person else ()),
         *(("wait-press-9-objection",) if offer.objection and is_first else ()),
@@ -99,4 +106,9 @@ def limit_s(queue: Queue) -> int:
     if queue.carrier_limit_s == 0:
         return 0
     talks = queue.at_limit is AtLimit.CALL_BACK and queue.call_back is not None
-    return max(ANSWER_MARGIN_S, queue.carrier_limit_s - (CALL_BACK_LIMIT_S if talks else ANSWER_MARGIN_S))
+    return max(SOONEST_S, queue.carrier_limit_s - (CALL_BACK_LIMIT_S if talks else ANSWER_MARGIN_S))
+
+
+def spare_s(queue: Queue) -> int:
+    """Seconds from there to the carrier's own limit; 0 where it has none."""
+    return queue.carrier_limit_s - limit_s(queue) if queue.carrier_limit_s else 0

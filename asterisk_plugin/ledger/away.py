@@ -25,7 +25,7 @@ class AwayLedger:
         """Raise the error."""
         raise self._error
 
-    def submit(self, event: Event) -> None:  # noqa: ARG002 - nothing is done with it
+    def submit(self, event: Event, *, patient: bool = False) -> None:  # noqa: ARG002 - nothing is done with it
         """Raise the error."""
         raise self._error
 

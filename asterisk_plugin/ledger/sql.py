@@ -159,14 +159,19 @@ class SqlLedger:
         """
         self._writer.check()
 
-    def submit(self, event: Event) -> None:
+    def submit(self, event: Event, *, patient: bool = False) -> None:
         """Queue for the next group commit; returns at once. Kept and retried when that commit fails.
 
+        Args:
+            event: What happened.
+            patient: Also while writing fails.
+
         Raises:
-            LedgerUnavailableError: The last write failed, too much is waiting, or the ledger is not started.
+            LedgerUnavailableError: The last write failed and it is not patient, too much is waiting, or the ledger is
+                not started.
             ValueError: An event that no ledger can hold (see `rows.draft_of`).
         """
-        self._writer.put(Group((draft_of(event),)), patient=False)
+        self._writer.put(Group((draft_of(event),)), patient=patient)
 
     async def append(self, events: Sequence[Event], *, timeout_s: float | None = None) -> int:
         """Write in one transaction and wait until durable.

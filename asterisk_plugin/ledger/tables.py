@@ -48,7 +48,7 @@ objections_index = sa.Index(
 )
 """Few rows among millions of attempts: whoever lists them must not read the whole table."""
 
-IS_ABOUT_QUEUES = sa.text("events.kind IN ('queue-joined', 'queue-left', 'queue-told')")
+IS_ABOUT_QUEUES = sa.text("events.kind IN ('queue-called-back', 'queue-joined', 'queue-left', 'queue-told')")
 """In exactly these words, as above."""
 
 queues_index = sa.Index(

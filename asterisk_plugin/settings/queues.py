@@ -14,7 +14,7 @@ from asterisk_plugin.settings.values import Id, Language, checked_number
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SHORTEST_LIMIT_S = 20
+SHORTEST_LIMIT_S = 30
 """A shorter time leaves no room to say anything before the carrier ends the call."""
 
 LONGEST_LIMIT_S = 3600

@@ -84,7 +84,7 @@ class Ledger:
         self.events: list[Event] = []
         self.error: Exception | None = None
 
-    def submit(self, event: Event) -> None:
+    def submit(self, event: Event, *, patient: bool = False) -> None:
         if self.error:
             raise self.error
         self.events.append(event)

@@ -28,7 +28,9 @@ class Person:
             the person only listens.
         meanwhile: The same while an objection is being recorded.
         sounds: The site's own prompts there are.
+        lacks: Prompts there are not.
         person: Value of `DIALPLAN_EXISTS` for a person to be connected to.
+        state: Value of `CHANNEL(state)`.
     """
 
     request: AgiRequest
@@ -36,7 +38,9 @@ class Person:
     meanwhile: list[str] = field(default_factory=list)
     sounds: frozenset[str] = frozenset({"ringfence/company-linde", "ringfence/centre-centre"})
     person: str = "0"
+    state: str = "Ring"
     has_prompts: bool = True
+    lacks: frozenset[str] = frozenset()
     heard: list[str] = field(default_factory=list)
     messages: list[tuple[tuple[str, ...], str, float]] = field(default_factory=list)
     order: list[str] = field(default_factory=list)
@@ -52,12 +56,16 @@ class Person:
 
     async def evaluate(self, expression: str) -> str:
         self._check()
-        assert expression == "${DIALPLAN_EXISTS(ringfence-person,s,1)}"
-        return self.person
+        return {"${DIALPLAN_EXISTS(ringfence-person,s,1)}": self.person, "${CHANNEL(state)}": self.state}[expression]
 
     async def answer(self) -> None:
         self._check()
         self.order.append("answer")
+        self.state = "Up"
+
+    async def limit_to(self, seconds: int) -> None:
+        self._check()
+        self.order.append(f"limit {seconds}")
 
     async def set_language(self, code: str) -> None:
         self._check()
@@ -65,7 +73,13 @@ class Person:
 
     async def has_sound(self, prompt: str) -> bool:
         self._check()
-        return prompt in self.sounds or (prompt == "ringfence/line-greeting" and self.has_prompts)
+        if prompt in self.lacks:
+            return False
+        return (
+            prompt in self.sounds
+            or prompt.startswith("ringfence/wait-")
+            or (prompt == "ringfence/line-greeting" and self.has_prompts)
+        )
 
     async def play(self, prompts: Sequence[str], *, keys: str = "", wait_s: float = 0) -> str:
         self._check()

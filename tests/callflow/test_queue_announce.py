@@ -12,6 +12,7 @@ from asterisk_plugin.callflow.call_back import CallBack
 from asterisk_plugin.callflow.queue_announce import QueueDesk, queue, queue_wait
 from asterisk_plugin.callflow.queue_evidence import wait_id
 from asterisk_plugin.core.facts import Objection, PersonRecords
+from asterisk_plugin.core.number import LineType, PhoneNumber
 from asterisk_plugin.core.site import AtLimit
 from asterisk_plugin.errors import ChannelHungUp, LedgerUnavailableError, StoreUnreachableError
 from asterisk_plugin.ports import AgiRequest, EventKind
@@ -19,7 +20,8 @@ from tests.fakes import TUESDAY_11, FakeLedger, FakeStore, make_gate
 
 CALLER = "+493023125001"
 CHANNEL, UNIQUE_ID = "PJSIP/carrier-00000001", "1795967868.1"
-WAIT = wait_id(b"s" * 32, UNIQUE_ID, CHANNEL)
+SINCE = "1795967868.123"
+WAIT = wait_id(b"s" * 32, UNIQUE_ID, CHANNEL, SINCE)
 
 
 class Waits:
@@ -51,20 +53,20 @@ def change(desk, **changes):
     desk.gate.site = replace(desk.gate.site, queues=queues)
 
 
-def caller(what, *, does=(), number=CALLER, pres=0, queue="waiting-1"):
+def caller(what, *, does=(), number=CALLER, pres=0, queue="waiting-1", within_s="60", state="Ring"):
     request = AgiRequest(
         "queue",
-        (queue, CHANNEL, what, "linde"),
+        (queue, CHANNEL, what, "linde", SINCE, within_s),
         channel=CHANNEL,
         unique_id=UNIQUE_ID,
         caller_number=number,
         calling_pres=pres,
     )
-    return Person(request, list(does))
+    return Person(request, list(does), state=state)
 
 
 def hook(**more):
-    request = AgiRequest("queue-wait", ("waiting-1", CHANNEL, UNIQUE_ID, "0.41"), channel="Local/hook-1;1")
+    request = AgiRequest("queue-wait", ("waiting-1", CHANNEL, UNIQUE_ID, "0.41", SINCE), channel="Local/hook-1;1")
     return Person(request, **more)
 
 
@@ -76,6 +78,7 @@ async def test_a_caller_who_joins_is_told_how_to_wait_and_written_down(desk):
         "RINGFENCE_QUEUE_EVERY_S": "58",
         "RINGFENCE_QUEUE_EARLY": "yes",
         "RINGFENCE_QUEUE_LIMIT_S": "75",
+        "RINGFENCE_QUEUE_SPARE_S": "45",
         "RINGFENCE_QUEUE_CAMPAIGN": "linde-service",
         "RINGFENCE_LANGUAGE": "de",
         "RINGFENCE_QUEUE": "WAIT",
@@ -167,10 +170,29 @@ async def test_a_person_is_offered_where_there_is_one(desk):
 
 async def test_words_that_an_agent_cut_short_are_written_down_as_such(desk):
     """The caller was told so much at least."""
-    person = hook(does=[HANG_UP])
+    person = hook(does=["", HANG_UP])
     with pytest.raises(ChannelHungUp):
         await queue_wait(desk, person)
-    assert desk.gate.ledger.events[0].body["is_whole"] is False
+    body = desk.gate.ledger.events[0].body
+    assert (body["is_whole"], body["said"]) == (False, ["wait-unknown", "wait-press-1-call-back"])
+
+
+async def test_words_before_which_the_caller_was_gone_were_not_told(desk):
+    """Nothing was heard."""
+    person = hook()
+    person.gone = ChannelHungUp("the call was hung up")
+    with pytest.raises(ChannelHungUp):
+        await queue_wait(desk, person)
+    body = desk.gate.ledger.events[0].body
+    assert (body["is_whole"], body["said"]) == (False, [])
+
+
+async def test_a_word_whose_sound_is_not_installed_was_not_told(desk):
+    """The others were."""
+    person = hook(lacks=frozenset({"ringfence/wait-unknown"}))
+    await queue_wait(desk, person)
+    body = desk.gate.ledger.events[0].body
+    assert (body["is_whole"], body["said"]) == (False, ["wait-press-1-call-back", "wait-press-9-objection"])
 
 
 def wishes(desk):
@@ -301,3 +323,36 @@ async def test_who_hangs_up_in_the_talk_has_wished_nothing(desk):
     with pytest.raises(ChannelHungUp):
         await queue(desk, person)
     assert wishes(desk) == []
+
+
+@pytest.mark.parametrize("number", ["112", "110"])
+async def test_an_emergency_number_is_called_back_by_nobody(desk, number):
+    """It would pass every rule of the gate."""
+    person = caller("call-back", pres=32, does=[*number, "#", "1"])
+    await queue(desk, person)
+    assert "number-not-valid" in person.heard
+    assert person.set == {"RINGFENCE_QUEUE": "WAIT"}
+    number = PhoneNumber("+49112", "DE", LineType.EMERGENCY, ())
+    assert not await desk.call_back.is_possible(number, desk.gate.site.campaigns["linde-service"])
+
+
+async def test_a_talk_that_might_outlast_the_carriers_patience_is_answered_first(desk):
+    """Said before, and the dialplan's limit goes with it."""
+    person = caller("call-back", does=["", "1"], within_s="12")
+    await queue(desk, person)
+    assert person.order[:4] == ["say charged-soon", "answer", "limit 180", "say call-back-number-ending-in"]
+    assert person.set["RINGFENCE_QUEUE"] == "CALL-BACK"
+
+
+async def test_a_talk_that_fits_is_free(desk):
+    """Nothing is answered."""
+    person = caller("call-back", does=["1"], within_s="30")
+    await queue(desk, person)
+    assert not {"answer", "say charged-soon"} & set(person.order)
+
+
+async def test_who_is_charged_already_is_not_told_that_it_begins(desk):
+    """Answered at the carrier's limit some time ago."""
+    person = caller("call-back", does=["1"], within_s="12", state="Up")
+    await queue(desk, person)
+    assert "charged-soon" not in person.heard

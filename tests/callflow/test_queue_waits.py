@@ -41,7 +41,7 @@ def ledger():
 
 
 def name_of(number: int) -> str:
-    return wait_id(SECRET, f"pbx-1.{number}", f"PJSIP/x-{number}")
+    return wait_id(SECRET, f"pbx-1.{number}", f"PJSIP/x-{number}", f"{number}.5")
 
 
 def joined(number: int, at: dt.datetime, queue: str = "support") -> Event:

@@ -27,14 +27,21 @@ class Manager:
     def __init__(self):
         self.sent = []
         self.answers = {}
+        self.variables = {}
         self.error = None
+        self.has_answered = asyncio.Event()
 
     async def send_action(self, name, fields, timeout_s):
         await asyncio.sleep(0)
         self.sent.append((name, dict(fields)))
         if self.error:
             raise self.error
-        return self.answers.get(name, [{"Response": "Success"}])
+        if name == "Getvar":
+            return [{"Response": "Success", "Value": self.variables.get(fields["Variable"], "")}]
+        if name == "CoreShowChannels":
+            self.has_answered.set()
+        answer = self.answers.get(name, [{"Response": "Success"}])
+        return await answer() if callable(answer) else answer
 
     def volumes(self):
         return [(fields["Channel"], fields["Value"]) for name, fields in self.sent if name == "Setvar"]
@@ -75,6 +82,10 @@ class Scene:
         self.manager, self.published, self.seen = Manager(), Published(), Seen()
         self.watch = QueueWatch("pbx", self.gate, self.published, self.seen)
         self.watch.attach(self.manager)
+        self.since = {}  # unique id: as the dialplan noted it
+
+    def wait_of(self, who):
+        return wait_id(SECRET, who["Uniqueid"], who["Channel"], self.since[who["Uniqueid"]])
 
     async def take(self, *events):
         for event in events:
@@ -82,17 +93,30 @@ class Scene:
         for _ in range(10):
             await asyncio.sleep(0)
 
+    async def looks(self, *entries, running=()):
+        """The AMI connection is up; so many wait, and so many channels run."""
+        shown = [{"Event": "QueueEntry", "Queue": "waiting-1", "Position": "1", "Wait": "0", **one} for one in entries]
+        params = {"Event": "QueueParams", "Queue": "waiting-1", "Completed": "3", "TalkTime": "100"}
+        self.manager.answers["QueueStatus"] = [{"Response": "Success"}, params, *shown]
+        channels = [{"Event": "CoreShowChannel", "ChannelState": "4", **one} for one in (*entries, *running)]
+        self.manager.answers["CoreShowChannels"] = [{"Response": "Success"}, *channels]
+        self.watch.up()
+        await self.take()
+
     def later(self, seconds):
         self.now += dt.timedelta(seconds=seconds)
 
-    async def joins(self, who, since, *, early="yes", position="1"):
+    async def joins(self, who, since, *, early="yes", position="1", joined="yes"):
+        self.since[who["Uniqueid"]] = str(since)
         does = {"Event": "UserEvent", "UserEvent": "RingfenceQueue", "Do": "wait", "Queue": "waiting-1"}
+        noted = {"Since": str(since), "Waited": "0.002", "Early": early, "Joined": joined, "ChannelState": "4"}
         await self.take(
-            {**does, **who, "Since": str(since), "Waited": "0.002", "Early": early, "ChannelState": "4"},
+            {**does, **who, **noted},
             {"Event": "QueueCallerJoin", "Queue": "waiting-1", **who, "Position": position, "Count": position},
         )
 
     async def does(self, what, who, **more):
+        self.since[who["Uniqueid"]] = more.setdefault("Since", self.since.get(who["Uniqueid"], ""))
         event = {"Event": "UserEvent", "UserEvent": "RingfenceQueue", "Do": what, "Queue": "waiting-1", **who, **more}
         await self.take(event)
 
@@ -113,16 +137,13 @@ def scene():
     return Scene()
 
 
-def wait_of(who):
-    return wait_id(SECRET, who["Uniqueid"], who["Channel"])
-
-
 async def test_before_anybody_was_served_the_wait_is_not_known(scene):
     """Place and price are; a number is never made up."""
+    await scene.looks()
     await scene.joins(FIRST, 1000.0)
     scene.later(1)
     await scene.announces(FIRST)
-    known = scene.published.known[wait_of(FIRST)]
+    known = scene.published.known[scene.wait_of(FIRST)]
     assert (known["phrase"], known["estimate_s"], known["position"]) == ("wait-unknown", None, 1)
     assert (known["is_first"], known["nobody"], known["free"]) == (True, True, True)
     assert known["waited_s"] == pytest.approx(1.002)
@@ -149,7 +170,7 @@ async def test_with_a_history_the_wait_is_told(scene):
     await scene.joins(FIRST, 2001.0)
     await scene.joins(SECOND, 2002.0, position="2")
     await scene.announces(SECOND)
-    known = scene.published.known[wait_of(SECOND)]
+    known = scene.published.known[scene.wait_of(SECOND)]
     assert known["phrase"] in {f"wait-about-{minutes}" for minutes in (7, 8, 9, 10)} | {"wait-over-10"}
     assert 400 < known["estimate_s"] < 700
     assert not known["nobody"]
@@ -163,14 +184,14 @@ async def test_whoever_gives_the_place_up_by_a_key_shortens_the_wait_of_others(s
     await scene.joins(FIRST, 2001.0)
     await scene.joins(SECOND, 2002.0, position="2")
     await scene.announces(SECOND)
-    before_s = scene.published.known[wait_of(SECOND)]["estimate_s"]
+    before_s = scene.published.known[scene.wait_of(SECOND)]["estimate_s"]
     for number in range(20):
         who = {"Channel": f"PJSIP/carrier-2{number}", "Uniqueid": f"19.{number}"}
         await scene.joins(who, 2003.0 + number, position="3")
         await scene.take({"Event": "QueueCallerLeave", "Queue": "waiting-1", **who, "Position": "3"})
         await scene.does(key, who)
     await scene.announces(SECOND)
-    after_s = scene.published.known[wait_of(SECOND)]["estimate_s"]
+    after_s = scene.published.known[scene.wait_of(SECOND)]["estimate_s"]
     assert (after_s < before_s) is is_shorter
 
 
@@ -214,7 +235,7 @@ async def test_a_call_that_was_answered_before_says_since_when_it_is_charged(sce
     await scene.take({"Event": "Newstate", **FIRST, "ChannelState": "6"})
     scene.later(50)
     await scene.announces(FIRST)
-    assert not scene.published.known[wait_of(FIRST)]["free"]
+    assert not scene.published.known[scene.wait_of(FIRST)]["free"]
     await scene.connects(FIRST)
     assert dt.datetime.fromisoformat(scene.left()[0]["charged_from"]) == charged
 
@@ -249,7 +270,7 @@ async def test_who_comes_back_has_the_place_before(scene):
     await scene.take({"Event": "QueueCallerLeave", "Queue": "waiting-1", **SECOND, "Position": "2"})
     await scene.does("outside", SECOND)
     await scene.does("again", SECOND)
-    assert scene.published.places == {wait_of(SECOND): 2}
+    assert scene.published.places == {scene.wait_of(SECOND): 2}
     assert scene.left() == []
 
 
@@ -257,7 +278,7 @@ async def test_a_channel_that_waits_for_a_call_back_has_the_persons_place_and_is
     """It was born later, and the dialplan says since when the person waits."""
     await scene.joins(FIRST, 1000.0)
     await scene.does("again", PLACEHOLDER, Since="999.0", Waited="30")
-    assert scene.published.places == {wait_of(PLACEHOLDER): 1}
+    assert scene.published.places == {scene.wait_of(PLACEHOLDER): 1}
     await scene.take({"Event": "Hangup", **PLACEHOLDER})
     assert scene.left() == []
     assert scene.seen.calls.count(("queue_joined", "waiting-1")) == 1
@@ -274,34 +295,149 @@ async def test_a_ledger_that_is_away_stops_nobody(scene):
 async def test_after_a_lost_connection_it_knows_who_waits(scene):
     """Who came meanwhile is found with the time waited; who went is `unknown`; loud again whoever was left quiet."""
     await scene.joins(FIRST, 1000.0)
-    entry = {"Event": "QueueEntry", "Queue": "waiting-1", **SECOND, "Position": "1", "Wait": "30"}
-    params = {"Event": "QueueParams", "Queue": "waiting-1", "Completed": "3", "TalkTime": "100"}
-    scene.manager.answers = {
-        "QueueStatus": [{"Response": "Success"}, params, entry],
-        "CoreShowChannels": [{"Response": "Success"}, {"Event": "CoreShowChannel", **SECOND}],
-        "Getvar": [{"Response": "Success", "Value": "970.5"}],
-    }
-    scene.watch.up()
-    await scene.take()
-    assert [(left["how"], left["wait"]) for left in scene.left()] == [("unknown", wait_of(FIRST))]
+    scene.manager.variables = {"RINGFENCE_QUEUE_SINCE": "970.5", "STRFTIME(,,%s.%3q)": "1260.5"}
+    scene.since[SECOND["Uniqueid"]] = "970.5"
+    await scene.looks({**SECOND, "Wait": "30"})  # back in the queue for 30 s
+    assert [(left["how"], left["wait"]) for left in scene.left()] == [("unknown", scene.wait_of(FIRST))]
     joined = [event for event in scene.ledger.events if event.kind is EventKind.QUEUE_JOINED]
-    assert [(event.id, event.at) for event in joined] == [(wait_of(SECOND), scene.now - dt.timedelta(seconds=30))]
+    waited = dt.timedelta(seconds=290)
+    assert [(event.id, event.at) for event in joined] == [(scene.wait_of(SECOND), scene.now - waited)]
     assert scene.manager.volumes() == [(SECOND["Channel"], AS_IT_WAS)]
     await scene.announces(SECOND)
-    assert scene.published.known[wait_of(SECOND)]["waited_s"] == pytest.approx(30)
+    known = scene.published.known[scene.wait_of(SECOND)]
+    assert (known["waited_s"], known["free"]) == (pytest.approx(290), True)
 
 
 async def test_who_did_not_come_through_ringfence_is_not_ours(scene):
     """Counted in the queue, never written down."""
-    entry = {"Event": "QueueEntry", "Queue": "waiting-1", **SECOND, "Position": "1", "Wait": "30"}
-    params = {"Event": "QueueParams", "Queue": "waiting-1"}
-    scene.manager.answers = {
-        "QueueStatus": [{"Response": "Success"}, params, entry],
-        "Getvar": [{"Response": "Success", "Value": ""}],
-    }
+    await scene.looks(SECOND)
+    assert scene.ledger.events == []
+
+
+async def test_who_was_answered_while_nobody_listened_is_charged(scene):
+    """The channel's state says so; for how long is not known, so since the beginning."""
+    scene.manager.variables = {"RINGFENCE_QUEUE_SINCE": "970.5", "STRFTIME(,,%s.%3q)": "1000.5"}
+    scene.since[SECOND["Uniqueid"]] = "970.5"
+    await scene.joins(FIRST, 1000.0)
+    await scene.looks({**FIRST, "ChannelState": "6"}, {**SECOND, "ChannelState": "6"})
+    for who in (FIRST, SECOND):
+        await scene.announces(who)
+        assert not scene.published.known[scene.wait_of(who)]["free"]
+
+
+async def test_an_answer_that_was_missed_is_no_giving_up(scene):
+    """Who is no longer in the queue and still there may talk to an agent: how it ended is not known."""
+    await scene.joins(FIRST, 1000.0)
+    await scene.looks(running=[{**FIRST, "Application": "Queue", "ChannelState": "6"}])
+    scene.later(300)
+    await scene.take({"Event": "Hangup", **FIRST})
+    assert [left["how"] for left in scene.left()] == ["unknown"]
+
+
+async def test_who_shows_up_again_was_not_lost(scene):
+    """Somebody in a talk about a call-back is no entry of the queue either."""
+    await scene.joins(FIRST, 1000.0)
+    await scene.looks(running=[FIRST])
+    await scene.does("again", FIRST)
+    await scene.take({"Event": "Hangup", **FIRST})
+    assert [left["how"] for left in scene.left()] == ["abandoned"]
+
+
+async def test_whoever_was_left_quiet_by_a_killed_service_is_loud_again(scene):
+    """Also who talks to an agent by now; nothing of it is written down."""
+    scene.manager.variables = {"RINGFENCE_QUEUE_SINCE": "970.5", "STRFTIME(,,%s.%3q)": "1000.5"}
+    await scene.looks(running=[{**FIRST, "Application": "Queue"}, {**SECOND, "Application": "Dial"}])
+    assert scene.manager.volumes() == [(FIRST["Channel"], AS_IT_WAS)]
+    assert scene.ledger.events == []
+
+
+async def test_who_joins_while_it_looks_is_not_taken_for_gone(scene):
+    """The list of channels was made a moment before."""
+
+    async def late():
+        await scene.joins(FIRST, 1000.0)
+        return [{"Response": "Success"}]
+
+    scene.manager.answers = {"CoreShowChannels": late}
     scene.watch.up()
     await scene.take()
-    assert scene.ledger.events == []
+    await scene.connects(FIRST)
+    assert [left["how"] for left in scene.left()] == ["answered"]
+
+
+async def test_who_leaves_while_it_looks_does_not_come_back(scene):
+    """A ghost at the head would make every wait behind it longer."""
+    await scene.joins(FIRST, 1000.0)
+    await scene.joins(SECOND, 1001.0, position="2")
+
+    async def late():
+        await scene.connects(FIRST)
+        return [{"Response": "Success"}, *({"Event": "CoreShowChannel", **who} for who in (FIRST, SECOND))]
+
+    entries = [{"Event": "QueueEntry", "Queue": "waiting-1", **who, "Position": "1"} for who in (FIRST, SECOND)]
+    params = {"Event": "QueueParams", "Queue": "waiting-1"}
+    scene.manager.answers = {"QueueStatus": [{"Response": "Success"}, params, *entries], "CoreShowChannels": late}
+    scene.watch.up()
+    await scene.take()
+    await scene.announces(SECOND)
+    assert scene.published.known[scene.wait_of(SECOND)]["position"] == 1
+
+
+async def test_a_count_that_does_not_fit_makes_it_look_again(scene):
+    """An event was missed: the next one tells."""
+    event = {"Event": "QueueCallerJoin", "Queue": "waiting-1", **FIRST, "Position": "3", "Count": "3"}
+    await scene.take(event)
+    assert [name for name, _ in scene.manager.sent][:1] == ["QueueStatus"]
+
+
+async def test_it_looks_until_asterisk_answers(scene, monkeypatch):
+    """Or nobody would be told anything for as long as the connection lasts."""
+    monkeypatch.setattr("asterisk_plugin.callflow.queue_watch.LOOK_AGAIN_S", 0.001)
+    await scene.joins(FIRST, 1000.0)
+    await scene.announces(FIRST)
+    assert not scene.published.known[scene.wait_of(FIRST)]["nobody"], "it is not known whether anybody is there"
+    scene.manager.error = ManagerLostError("no answer")
+    scene.watch.up()
+    await scene.take()
+    scene.manager.answers["CoreShowChannels"] = [{"Response": "Success"}, {"Event": "CoreShowChannel", **FIRST}]
+    scene.manager.error = None
+    async with asyncio.timeout(5):
+        await scene.manager.has_answered.wait()
+    await scene.take()
+    await scene.announces(FIRST)
+    assert scene.published.known[scene.wait_of(FIRST)]["nobody"]
+
+
+async def test_a_call_that_waits_again_is_another_wait(scene):
+    """An agent sends the caller on to another queue: joined, told and ended on its own."""
+    await scene.joins(FIRST, 1000.0)
+    first = scene.wait_of(FIRST)
+    await scene.connects(FIRST)
+    scene.later(60)
+    await scene.joins(FIRST, 1060.0)
+    second = scene.wait_of(FIRST)
+    await scene.announces(FIRST)
+    assert (second != first, set(scene.published.known)) == (True, {second})
+    await scene.connects(FIRST)
+    assert [(left["wait"], left["how"]) for left in scene.left()] == [(first, "answered"), (second, "answered")]
+
+
+@pytest.mark.parametrize(("joined", "rows"), [("yes", 0), ("no", 1)])
+async def test_whose_joining_no_script_wrote_down_is_written_down(scene, joined, rows):
+    """The service was away when the caller came."""
+    await scene.joins(FIRST, 1000.0, joined=joined)
+    assert len([one for one in scene.ledger.events if one.kind is EventKind.QUEUE_JOINED]) == rows
+
+
+async def test_a_wish_and_what_came_of_it_are_written_down(scene):
+    """Under the wish's name, which the end of the wait carries."""
+    await scene.joins(FIRST, 1000.0)
+    await scene.does("call-back", FIRST, Wish="1234567890123456")
+    event = {"Event": "UserEvent", "UserEvent": "RingfenceCallBack", "Id": "1234567890123456", "Queue": "waiting-1"}
+    await scene.take({**event, "Decision": "ALLOW", "Reason": "", "DialStatus": "ANSWER", **PLACEHOLDER})
+    assert scene.left()[0]["wish"] == "1234567890123456"
+    (called,) = [one for one in scene.ledger.events if one.kind is EventKind.QUEUE_CALLED_BACK]
+    assert (called.body["wish"], called.body["decision"]) == ("1234567890123456", "ALLOW")
 
 
 async def test_a_manager_that_does_not_answer_changes_nothing(scene):
@@ -321,4 +457,4 @@ async def test_a_moment_that_is_none_is_behind_all_others(scene, since):
     await scene.joins(FIRST, 1000.0)
     await scene.joins(SECOND, 1001.0, position="2")
     await scene.does("again", PLACEHOLDER, Since=since, Waited=since)
-    assert scene.published.places == {wait_of(PLACEHOLDER): 3}
+    assert scene.published.places == {scene.wait_of(PLACEHOLDER): 3}

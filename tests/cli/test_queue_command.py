@@ -33,7 +33,7 @@ def waited(desk: Desk, number: int, waited_s: float, *told_s: float, how=Left.AN
     directory = DataDir(desk.data_dir)
     directory.prepare()
     secret, at = directory.secret(), AT + dt.timedelta(days=day, seconds=number)
-    wait = wait_id(secret, f"pbx-1.{number}", f"PJSIP/x-{number}")
+    wait = wait_id(secret, f"pbx-1.{number}", f"PJSIP/x-{number}", f"{number}.5")
     end = at + dt.timedelta(seconds=waited_s)
     events = [joined_event(wait, queue=queue, principal="tulip", at=at, unanswered=True)]
     for one in told_s:

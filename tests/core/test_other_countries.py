@@ -8,7 +8,7 @@ from core_cases import attempt, rulebook_of
 
 from asterisk_plugin.core.engine import Hearing, decide, longest_window_s
 from asterisk_plugin.core.number import parse_number
-from asterisk_plugin.core.queue_law import announce_every_s, answer_shares, queue_findings
+from asterisk_plugin.core.queue_law import announce_every_s, find_queue_law, limits_of, queue_findings
 from asterisk_plugin.core.site import CallCentre, Principal, Queue, Site
 from asterisk_plugin.core.verdict import Decision
 
@@ -382,10 +382,12 @@ def test_nobody_may_be_hung_up_on_from_a_day_on():
 def test_a_share_must_be_answered_in_time_from_a_day_on():
     """95 of 100 within three minutes."""
     queue, site = waiting("+34912345678")
-    (share,) = answer_shares(queue, site, YEAR_END)
+    (share,) = find_queue_law(queue, site, YEAR_END).queue_answer_share
     assert (share.value.percent, share.value.within_s) == (95, 180)
     assert share.source.text == "all.queue_answer_share 2026-12-28"
-    assert answer_shares(queue, site, YEAR_END - dt.timedelta(days=1)) == ()
+    limits = limits_of(queue, site, YEAR_END)
+    assert (limits.answered_in_under_s, limits.answered_share) == (180, 0.95)
+    assert find_queue_law(queue, site, YEAR_END - dt.timedelta(days=1)).queue_answer_share == ()
 
 
 @pytest.mark.parametrize(

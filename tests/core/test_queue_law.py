@@ -13,10 +13,9 @@ from asterisk_plugin.core.queue_law import (
     announce_every_s,
     country_of,
     find_queue_law,
+    limits_of,
     queue_findings,
-    told_at_start,
 )
-from asterisk_plugin.core.queue_parameters import Told
 from asterisk_plugin.core.shapes import SHAPES
 from asterisk_plugin.core.site import CallCentre, Principal, Queue, Site
 
@@ -69,7 +68,6 @@ def test_free_geographic_and_mobile_numbers_may_always_lead_to_a_queue(number, u
     assert (finding.standing, finding.remedy) == (LAWFUL, "")
     assert finding.source is not None
     assert finding.source.text == "TKG § 115(1)"
-    assert told_at_start(queue, SITE, DAY) == frozenset()
 
 
 @pytest.mark.parametrize("number", [PREMIUM, SHARED, SHORT, PAGER])
@@ -92,9 +90,9 @@ def test_any_other_number_only_where_waiting_is_free_or_the_price_is_fixed(
     may, told = queue_findings(queue, SITE, DAY)
     assert may.standing is standing
     assert bool(may.remedy) is (standing is not LAWFUL)
-    assert (told.rule, told.standing) == ("queue_announcement", UNSURE)
+    is_told = unanswered or fixed_price
+    assert (told.rule, told.standing) == ("queue_announcement", LAWFUL if is_told else UNSURE)
     assert ("the price is fixed" if fixed_price else "waiting is free") in told.sentence
-    assert told_at_start(queue, SITE, DAY) == {Told.EXPECTED_WAIT, Told.PRICE}
 
 
 def test_what_to_do_about_an_unlawful_number_is_said():
@@ -109,13 +107,11 @@ def test_the_law_is_dated():
     queue = queue_on(PREMIUM, unanswered=False)
     assert of_numbers(queue, dt.date(2021, 12, 1)) == [UNLAWFUL]
     assert judged(queue, day=dt.date(2021, 11, 30)) == [("queue_numbers", LAWFUL)]
-    assert told_at_start(queue, SITE, dt.date(2021, 11, 30)) == frozenset()
 
 
 def test_every_number_of_a_queue_is_judged():
     """One that may not spoils nothing for the other."""
     assert of_numbers(queue_on(FIXED, PREMIUM, unanswered=False)) == [LAWFUL, UNLAWFUL]
-    assert told_at_start(queue_on(FIXED, PREMIUM), SITE, DAY) == {Told.EXPECTED_WAIT, Told.PRICE}
 
 
 def test_the_voluntary_guide_binds_its_members_only():
@@ -125,7 +121,7 @@ def test_the_voluntary_guide_binds_its_members_only():
     assert (of_numbers(member), of_numbers(other)) == ([LAWFUL, UNLAWFUL], [LAWFUL])
     assert announce_every_s(member, SITE, DAY) == 60
     assert announce_every_s(other, SITE, DAY) == 90
-    assert told_at_start(member, SITE, DAY) == frozenset()
+    assert limits_of(member, SITE, DAY).told_every_s == 60
     assert announce_every_s(queue_on(memberships=(GUIDE,), announce_every_s=90), SITE, DAY) == 60
     assert of_numbers(queue_on(FREE, unanswered=False, memberships=(GUIDE,))) == [LAWFUL, LAWFUL]
 

@@ -163,14 +163,12 @@ def test_estimates_are_compared_with_what_it_took():
     assert report.announcements == {"all": 4, "known": 3, "cut": 0}
 
 
-def test_call_backs_are_followed_only_when_somebody_looked():
-    """Not known is not none."""
+def test_call_backs_that_were_asked_for_and_those_that_were_made():
+    """Not yet due, and refused by the gate, is not made."""
     tally = Tally()
-    for name in ("a", "b"):
-        tally.add(replace(wait(50, 1, how=Left.CALL_BACK), id=name))
-    assert tally.report().called_back is None
-    assert tally.report(called_back={"b", "x"}).called_back == 1
-    assert tally.report().call_backs == 2
+    for called_back in (True, False, None):
+        tally.add(replace(wait(50, 1, how=Left.CALL_BACK), called_back=called_back))
+    assert (tally.report().call_backs, tally.report().called_back) == (3, 1)
 
 
 def test_lengths_are_nearest_ranks():

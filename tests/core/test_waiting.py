@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from asterisk_plugin.core.site import AtLimit, Campaign, Principal, Purpose, Queue
-from asterisk_plugin.core.waiting import Offer, announcement, limit_s, period_s
+from asterisk_plugin.core.waiting import Offer, announcement, limit_s, period_s, spare_s
 
 LINDE = Principal("linde", "Linde Versand GmbH", "Linde", "DE")
 QUEUE = Queue("service", LINDE, carrier_limit_s=120)
@@ -59,9 +59,9 @@ def test_the_next_announcement_begins_before_it_is_due(asked, period):
 @pytest.mark.parametrize(
     ("queue", "seconds"),
     [
-        (QUEUE, 110),
+        (QUEUE, 100),
         (WITH_CALL_BACK, 75),
-        (replace(WITH_CALL_BACK, call_back=None), 110),
+        (replace(WITH_CALL_BACK, call_back=None), 100),
         (replace(WITH_CALL_BACK, carrier_limit_s=0), 0),
         (replace(QUEUE, carrier_limit_s=15), 10),
     ],
@@ -69,3 +69,4 @@ def test_the_next_announcement_begins_before_it_is_due(asked, period):
 def test_something_is_done_before_the_carrier_ends_the_call(queue, seconds):
     """With time for the talk about a call-back, where there is one."""
     assert limit_s(queue) == seconds
+    assert spare_s(queue) == (queue.carrier_limit_s - seconds if seconds else 0)

@@ -137,22 +137,30 @@ async def before_the_carriers_limit_the_call_is_answered_at_the_same_place(hall)
     await hall.calls(anne)
     await hall.calls(bert)
     call = await hall.until_answered(anne)
-    assert 19 <= call.answered_at_s - call.at_s <= 29, "limit 30 s, margin 10 s, and the words before it"
+    assert 19 <= call.answered_at_s - call.at_s <= 39, "limit 40 s, margin 20 s, and the words before it"
     assert await hall.said(anne, "charged-soon")
     await hall.until_answered(bert)
     await hall.stands(anne, bert)
 
 
 async def a_queue_that_takes_nobody_in_still_lets_nobody_go(hall):
-    """Nobody logged in, joinempty = no: told so, and served when an agent comes."""
+    """Nobody logged in, joinempty = no: told so, the keys do what they say, and an agent who comes is heard."""
     anne = hall.person(1)
     await hall.calls(anne, until_in=False)
-    await hall.until_said(anne, "wait-unknown")
+    await hall.until_said(anne, "wait-unknown", "wait-press-1-call-back")
+    await hall.lab.people.press_unanswered(anne, "7")  # leads nowhere
     await asyncio.sleep(7)
     assert not await _has_ended(hall, anne)
+    await hall.lab.people.press_unanswered(anne, "1")
+    await hall.until_said(anne, "call-back-confirm")
+    await hall.lab.people.press_unanswered(anne, "5")
+    await hall.until_said(anne, "call-back-back-to-queue")
     await hall.logs_in(4, talk_s=2)
     await hall.until_answered(anne)
 
+
+LIMITED = 3
+"""Number of the queue whose callers the carrier lets wait for 40 s."""
 
 SCENES = {
     told_at_once_and_again_and_charged_when_an_agent_answers: 2,
@@ -171,7 +179,7 @@ async def outcomes(lab, tmp_path_factory):
     service = ServiceProcess(lab, tmp_path_factory.mktemp("scenes") / "ringfence", site=SITE)
     site = service.config / "campaigns.toml"
     text = site.read_text().replace('at_limit = "call-back"', f'at_limit = "answer"\nannounce_every_s = {EVERY_S}')
-    site.write_text(f"{text}carrier_limit_s = 30\n")
+    site.write_text(f"{text}carrier_limit_s = 40\n")
     write_queues(service)
     await service.start()
     lab.people.listen()
@@ -198,7 +206,7 @@ async def test_scene(outcomes, scene):
 async def hall(lab, tmp_path):
     """A queue and a service of its own."""
     service = ServiceProcess(lab, tmp_path / "ringfence", site=SITE)
-    write_queues(service)
+    write_queues(service, **{f"q{LIMITED}": 40})
     await service.start()
     lab.people.listen()
     made = Hall(lab, service, 2)
@@ -233,6 +241,18 @@ async def test_with_the_service_frozen_nobody_is_held_up(hall):
         await hall.calls(hall.person(1), until_in=False)
         call = await hall.until_answered(hall.person(1))
         assert call.answered_at_s - call.at_s < 8
+    finally:
+        os.kill(hall.service.pid, signal.SIGCONT)
+
+
+async def test_with_the_service_frozen_the_carriers_limit_is_kept(hall):
+    """Asked at the limit, it does not answer: the call is answered all the same, before the carrier ends it."""
+    hall = Hall(hall.lab, hall.service, LIMITED)
+    await hall.calls(hall.person(1))
+    os.kill(hall.service.pid, signal.SIGSTOP)
+    try:
+        call = await hall.until_answered(hall.person(1))
+        assert 19 <= call.answered_at_s - call.at_s <= 39
     finally:
         os.kill(hall.service.pid, signal.SIGCONT)
 

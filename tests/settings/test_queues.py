@@ -49,7 +49,7 @@ objection_key = false
     assert (queue.announce_every_s, queue.carrier_limit_s, queue.at_limit) == (45, 0, AtLimit.CALL_BACK)
 
 
-@pytest.mark.parametrize("more", ["carrier_limit_s = 20", "announce_every_s = 10", 'id = "x"\n'])
+@pytest.mark.parametrize("more", ["carrier_limit_s = 30", "announce_every_s = 10", 'id = "x"\n'])
 def test_bounds_belong_to_what_is_allowed(tmp_path, more):
     """The shortest limit, the shortest period, a name of one letter."""
     text = QUEUE.replace('id = "Linde_1"\n', "") if more.startswith("id") else QUEUE
@@ -92,9 +92,9 @@ def test_a_mistake_in_a_queue_is_explained(tmp_path, before, after, key, found, 
         ("fixed_price = 1", "fixed_price", "`1`", "true or false"),
         ("announce_every_s = 9", "announce_every_s", "`9`", "a whole number from 10 to 600"),
         ("announce_every_s = 601", "announce_every_s", "`601`", "a whole number from 10 to 600"),
-        ("carrier_limit_s = 19", "carrier_limit_s", "`19`", "from 20 to 3600, or 0 when there is no limit"),
-        ("carrier_limit_s = 120000", "carrier_limit_s", "`120000`", "from 20 to 3600"),
-        ("carrier_limit_s = -1", "carrier_limit_s", "`-1`", "from 20 to 3600"),
+        ("carrier_limit_s = 29", "carrier_limit_s", "`29`", "from 30 to 3600, or 0 when there is no limit"),
+        ("carrier_limit_s = 120000", "carrier_limit_s", "`120000`", "from 30 to 3600"),
+        ("carrier_limit_s = -1", "carrier_limit_s", "`-1`", "from 30 to 3600"),
         ('at_limit = "hangup"', "at_limit", "hangup", "must be `answer` or `call-back`"),
         ('objection_key = "yes"', "objection_key", "yes", "true or false"),
         ("number = 3", "number", "unknown", "did you mean `numbers`?"),

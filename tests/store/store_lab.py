@@ -221,7 +221,7 @@ class MemoryLedger:
     away: bool = False
     seed: str = ""
 
-    def submit(self, event: Event) -> None:
+    def submit(self, event: Event, *, patient: bool = False) -> None:
         before = self.rows[-1].hash if self.rows else "0" * 64
         digest = hashlib.sha256(f"{self.seed}{before}{event}".encode()).hexdigest()
         self.rows.append(StoredEvent(len(self.rows) + 1, event, digest))
