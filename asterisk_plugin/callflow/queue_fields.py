@@ -1,6 +1,6 @@
 """AMI events of app_queue as the values that `core/queue_state.py` takes in.
 
-What cannot be read is left out, and the next `QueueStatus` puts it right.
+What cannot be read is left out, and the next look at `QueueStatus` puts it right.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every key this package keeps in Redis or Valkey, in one place.
+"""Every key of persons that this package keeps in Redis or Valkey, in one place; those of waiting callers: `waits.py`.
 
 `xx` is the first two hex characters of the person tag: the bucket. It is the part of the key
 that Cluster hashes, so all keys of one number, and the marker that says they are complete, lie
