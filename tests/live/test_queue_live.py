@@ -53,7 +53,7 @@ def _music_goes_down(sound):
     after = sound.music[int((end + 0.7) * 20) : int((end + 1.7) * 20)]
     assert 0.28 * MUSIC_PEAK < during.mean() < 0.39 * MUSIC_PEAK
     assert 0.9 * MUSIC_PEAK < after.mean() < 1.1 * MUSIC_PEAK
-    assert sound.speech[int(begin * 20) : int(end * 20)].max() > 2 * during.mean() / 2**0.5, "words above the music"
+    assert sound.speech[int(begin * 20) : int(end * 20)].max() > 3 * during.mean() / 2**0.5, "words above the music"
 
 
 async def _has_ended(hall, number):
