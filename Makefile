@@ -24,8 +24,8 @@ $(STAMP): pyproject.toml
 demo: $(STAMP) ## real calls through a real Asterisk: what was decided, what the carrier saw
 	$(BIN)/python -m tests.lab.demo
 
-test: $(STAMP) ## every test, the live ones too
-	$(BIN)/python -m pytest
+test: $(STAMP) ## every test, the live ones too; each of two processes with a lab of its own
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 live: $(STAMP) ## only the tests on the live lab
 	$(BIN)/python -m pytest -m live
