@@ -24,7 +24,10 @@ FRAME = RATE // 20
 ALIKE = 0.5
 """Correlation from which on a stretch is this sound: others reach 0.3, the same one, mixed and turned down, 0.8."""
 
-_SLIPPED = RATE // 3
+PIECE = RATE
+"""A sound is looked for in pieces of a second, because a busy machine holds it up for a moment now and then."""
+
+_EARLY, _STALL = RATE // 20, RATE * 3 // 2
 
 SPOKEN = 120.0
 """Root mean square of a frame, linear, above which something is said: a-law noise of the tone is below 60."""
@@ -79,18 +82,19 @@ class OverMusic:
     def places(self, sound: Path) -> list[float]:
         """Where a whole sound was heard, in seconds from the beginning, each once.
 
-        It is looked for second by second: where a busy machine slipped a frame, the rest follows a little later.
-
         Args:
             sound: An `.alaw` file.
         """
         wanted = _LINEAR[np.frombuffer(sound.read_bytes(), dtype=np.uint8)]
-        pieces = [_likeness(self._parts[1], wanted[at : at + RATE]) for at in range(0, len(wanted) - RATE // 2, RATE)]
+        starts = range(0, len(wanted) - PIECE // 2, PIECE)
+        pieces = [_likeness(self._parts[1], wanted[at : at + PIECE]) for at in starts]
         found: list[float] = []
-        for place in np.flatnonzero(pieces[0] > ALIKE):
+        # A stall may lie within the first piece: then the second one tells where it begins.
+        begins = [np.flatnonzero(piece > ALIKE) - number * PIECE for number, piece in enumerate(pieces[:2])]
+        for place in np.unique(np.maximum(np.concatenate(begins), 0)):
             if found and place / RATE - found[-1] < len(wanted) / RATE / 2:
                 continue
-            if np.mean([_best_near(piece, place + number * RATE) for number, piece in enumerate(pieces)]) > ALIKE:
+            if _follow(pieces, int(place)) > ALIKE:
                 found.append(float(place / RATE))
         return found
 
@@ -100,10 +104,16 @@ class OverMusic:
         return arrived_s + place_s - start / RATE
 
 
-def _best_near(likeness: Samples, place: int) -> float:
-    """Best likeness within some slipped frames of a place."""
-    near = likeness[max(0, place - _SLIPPED) : place + _SLIPPED]
-    return float(near.max(initial=0))
+def _follow(pieces: list[Samples], place: int) -> float:
+    """Mean likeness of pieces that follow one another from a place on, each at once or a stall later."""
+    found: list[float] = []
+    for piece in pieces:
+        near = piece[max(0, place - _EARLY) : place + _STALL]
+        found.append(float(near.max(initial=0)))
+        if found[-1] > ALIKE:
+            place = max(0, place - _EARLY) + int(near.argmax())
+        place += PIECE
+    return float(np.mean(found))
 
 
 def _likeness(audio: Samples, wanted: Samples) -> Samples:

@@ -24,10 +24,13 @@ pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
 LANGUAGE = "nl"
 CENTRE, COMPANY = "centre-centre", "company-tulip"
 
-# Stands for espeak-ng, so that nothing need be installed: a hum of its own for each text.
+# Stands for espeak-ng, so that nothing need be installed: a hum of its own for each text. Where Kokoro is installed, it
+# is asked how a text sounds.
 VOICE = """#!{python}
 import math, struct, sys, wave
 text = sys.stdin.read()
+if any("ipa" in word for word in sys.argv):
+    sys.exit(print("halo " * (1 + sum(map(ord, text)) % 4)))
 with wave.open(sys.argv[-1], "wb") as sound:
     sound.setnchannels(1)
     sound.setsampwidth(2)
