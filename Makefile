@@ -24,10 +24,10 @@ $(STAMP): pyproject.toml
 demo: $(STAMP) ## real calls through a real Asterisk: what was decided, what the carrier saw
 	$(BIN)/python -m tests.lab.demo
 
-test: $(STAMP) ## every test, the live ones too; those alone, because they measure times
+test: $(STAMP) ## every test, the live ones too; what measures times runs alone
 	@failed=0; \
-	$(BIN)/python -m pytest -m 'not live' --numprocesses 2 --dist loadfile || failed=1; \
-	$(BIN)/python -m pytest -m live || failed=1; \
+	$(BIN)/python -m pytest -m 'not alone' --numprocesses 2 --dist loadfile || failed=1; \
+	$(BIN)/python -m pytest -m alone || failed=1; \
 	exit $$failed
 
 live: $(STAMP) ## only the tests on the live lab

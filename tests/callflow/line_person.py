@@ -28,7 +28,6 @@ class Person:
             the person only listens.
         meanwhile: The same while an objection is being recorded.
         sounds: The site's own prompts there are.
-        lacks: Prompts there are not.
         person: Value of `DIALPLAN_EXISTS` for a person to be connected to.
         state: Value of `CHANNEL(state)`.
     """
@@ -40,7 +39,6 @@ class Person:
     person: str = "0"
     state: str = "Ring"
     has_prompts: bool = True
-    lacks: frozenset[str] = frozenset()
     heard: list[str] = field(default_factory=list)
     messages: list[tuple[tuple[str, ...], str, float]] = field(default_factory=list)
     order: list[str] = field(default_factory=list)

@@ -187,14 +187,6 @@ async def test_words_before_which_the_caller_was_gone_were_not_told(desk):
     assert (body["is_whole"], body["said"]) == (False, [])
 
 
-async def test_a_word_whose_sound_is_not_installed_was_not_told(desk):
-    """The others were."""
-    person = hook(lacks=frozenset({"ringfence/wait-unknown"}))
-    await queue_wait(desk, person)
-    body = desk.gate.ledger.events[0].body
-    assert (body["is_whole"], body["said"]) == (False, ["wait-press-1-call-back", "wait-press-9-objection"])
-
-
 def wishes(desk):
     return [event for event in desk.gate.ledger.events if event.kind is EventKind.CONSENT]
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.lab import people
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.live, pytest.mark.alone, pytest.mark.asyncio(loop_scope="session")]
 
 SHOWN = "+31201234567"
 

@@ -320,6 +320,7 @@ async def centre(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> AsyncIte
     lab.people.stop_listening()
     await running.close()
     await lab.clear()
+    await lab.pbx.ami("Setvar", {"Variable": "RINGFENCE_WAIT_S", "Value": ""})
     await lab.pbx.add_dialplan("")
 
 
