@@ -71,8 +71,6 @@ class Person:
 
     async def has_sound(self, prompt: str) -> bool:
         self._check()
-        if prompt in self.lacks:
-            return False
         return (
             prompt in self.sounds
             or prompt.startswith("ringfence/wait-")
