@@ -71,11 +71,7 @@ class Person:
 
     async def has_sound(self, prompt: str) -> bool:
         self._check()
-        return (
-            prompt in self.sounds
-            or prompt.startswith("ringfence/wait-")
-            or (prompt == "ringfence/line-greeting" and self.has_prompts)
-        )
+        return prompt in self.sounds or (prompt == "ringfence/line-greeting" and self.has_prompts)
 
     async def play(self, prompts: Sequence[str], *, keys: str = "", wait_s: float = 0) -> str:
         self._check()
