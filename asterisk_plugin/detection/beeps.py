@@ -7,18 +7,20 @@ information tones come as three (ITU-T E.180, 950, 1400, 1800 Hz), a fax answers
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from asterisk_plugin.detection.findings import Finding, Kind, Why
-from asterisk_plugin.detection.frames import FRAME_S, QUIETEST_DB, Frame
+from asterisk_plugin.detection.frames import Frame
 from asterisk_plugin.detection.tones import Run, Tone, ToneTracker
 
-SHORTEST_S = 0.07
-"""Of a beep of 100 ms so much is seen."""
+TONAL_S = 0.06
+"""Shorter is nothing: a vowel can be as pure for two frames."""
 
 BEEP_HZ = (380.0, 2150.0)
-STEADY_HZ = 5.0
-"""How far a beep's frequency moves; GSM 06.10 makes it jitter by some Hz."""
+GRADES = ((0.085, 6.0, 0.95), (0.15, 9.0, 0.93), (0.25, 16.0, 0.88))
+"""From this length on (of 100 ms some 90 are seen): how far a beep moves at most, and how pure it is at least.
+
+GSM 06.10 makes a tone jitter by several Hz; vowels that are as pure and steady are shorter than 100 ms."""
 
 CONFIRM_S = 0.16
 """Quiet after a beep."""
@@ -26,8 +28,11 @@ CONFIRM_S = 0.16
 QUIETER_DB = 8.0
 """By so much what follows a beep is below it."""
 
-ALONE_S = 0.5
-"""No other tone ended so shortly before a beep."""
+LOUD_FRAMES = 2
+"""But for so many frames, in which it fades out or the next beep begins."""
+
+ALONE_S, MELODY_S = 0.5, 4.0
+"""No other tone ended so shortly before a beep, and at most one in the longer time: tunes are no beeps."""
 
 ENDLESS_S = 2.5
 """A tone that sounds so long needs no end."""
@@ -39,8 +44,11 @@ KEYS_WITHIN = 0.02
 INFORMATION_HZ = ((890.0, 1010.0), (1340.0, 1460.0), (1740.0, 1860.0))
 """With room for the networks that send 913.8, 1370.6 and 1776.7 Hz."""
 
-PROGRESS_HZ = (392.0, 488.0)
-"""Where ring-back and busy tones are: 425 in most of Europe, 440 in France, 400 + 450 in Britain, 440 + 480 in America."""
+PROGRESS_ONE_HZ, PROGRESS_WITHIN_HZ = (400.0, 425.0, 440.0, 450.0), 8.0
+"""Ring-back and busy tones: 425 in most of Europe, 440 in France, 400 (busy) in Britain, 450 elsewhere."""
+
+PROGRESS_HZ, WANDERS_HZ = (392.0, 488.0), 5.0
+"""400 + 450 (Britain) and 440 + 480 Hz (America) are too close to be told apart: one tone that wanders."""
 
 RING_S = ((0.9, 1.12), (1.4, 1.6), (1.85, 2.15))
 """How long a ring lasts: Germany, Italy, Sweden, the Netherlands 1; France, Spain 1.5; America 2 s."""
@@ -53,7 +61,7 @@ REPEATED_S = 0.7
 class _Pending:
     tone: Tone
     quiet_s: float
-    loudest_db: float = QUIETEST_DB
+    loud: int = 0
 
 
 class BeepJudge:
@@ -69,13 +77,17 @@ class BeepJudge:
         self._pending: _Pending | None = None
         self._past: list[Tone] = []
         self._told = -1.0
-        self._levels = [QUIETEST_DB] * 4
         self.heard_ring: float | None = None
 
     @property
     def run(self) -> Run | None:
         """The tone that sounds now."""
         return self._tracker.run
+
+    @property
+    def is_progress(self) -> bool:
+        """Something like ring-back sounds now."""
+        return self._tracker.run is not None and is_progress(self._tracker.run.closed())
 
     def take(self, frame: Frame) -> Finding | None:
         """What this frame shows."""
@@ -91,32 +103,43 @@ class BeepJudge:
         lasts_s, hz = frame.end_s - run.start_s, run.hz
         if lasts_s >= FAX_S and len(hz) == 1 and _within(hz[0], FAX_HZ):
             return self._tell(Kind.MACHINE, Why.FAX_TONE, frame)
-        if lasts_s >= ENDLESS_S and _is_beep_like(run.closed()) and not _is_progress(hz):
+        if lasts_s >= ENDLESS_S and _is_beep_like(run.closed()) and not is_progress(run.closed()):
             return self._tell(Kind.BEEP, Why.BEEP, frame)
         return None
 
     def _ended(self, tone: Tone, frame: Frame) -> Finding | None:
         """Something tonal is over: is it to be waited for what follows?"""
-        if tone.lasted_s < SHORTEST_S - 0.5 * FRAME_S:
+        if tone.lasted_s < TONAL_S:
             return self._after(frame)
         pending, self._pending = self._pending, None
-        past = self._past = [*(one for one in self._past[-8:] if one.end_s > tone.start_s - 2.0), tone]
-        if _is_information(past[-3:]):
+        self._past = [*(one for one in self._past[-12:] if one.end_s > tone.start_s - MELODY_S), tone]
+        if _is_information(self._past[-3:]):
             return self._tell(Kind.MACHINE, Why.ANNOUNCEMENT_TONES, frame)
-        if tone.start_s <= self._told or not _is_beep_like(tone):
+        if tone.start_s <= self._told:
             return None
-        others = [one for one in past[:-1] if one.end_s > tone.start_s - ALONE_S and not _same(one, tone)]
-        if others or self._is_ring(tone, pending):
-            return None
-        self._pending = _Pending(tone, REPEATED_S if _is_progress(tone.hz) else CONFIRM_S)
+        if pending is not None and _same(pending.tone, tone) and tone.start_s - pending.tone.end_s < REPEATED_S:
+            return self._again(pending, tone)
+        if _is_beep_like(tone) and self._is_alone(tone) and not self._is_ring(tone):
+            self._pending = _Pending(tone, REPEATED_S if is_progress(tone) else CONFIRM_S)
         return None
 
-    def _is_ring(self, tone: Tone, pending: _Pending | None) -> bool:
-        if not _is_progress(tone.hz):
+    def _again(self, pending: _Pending, tone: Tone) -> None:
+        """The same tone once more: a double beep, or one with a hole in it; but at its frequency the busy tone."""
+        if is_progress(tone) and self._is_ring(tone):
+            return
+        longer = replace(pending.tone, end_s=tone.end_s, level_db=max(pending.tone.level_db, tone.level_db))
+        self._pending = _Pending(longer, pending.quiet_s)
+
+    def _is_alone(self, tone: Tone) -> bool:
+        """It is no note of a tune."""
+        others = [one for one in self._past[:-1] if _is_note(one) and not _same(one, tone)]
+        return len(others) < 2 and all(one.end_s <= tone.start_s - ALONE_S for one in others)
+
+    def _is_ring(self, tone: Tone) -> bool:
+        if not is_progress(tone):
             return False
-        again = pending is not None and _is_progress(pending.tone.hz)
-        before = len(self._past) > 1 and _is_progress(self._past[-2].hz) and tone.start_s - self._past[-2].end_s < REPEATED_S
-        if again or before or any(low <= tone.lasted_s <= high for low, high in RING_S):
+        before = [one for one in self._past[:-1] if is_progress(one) and tone.start_s - one.end_s < REPEATED_S]
+        if before or any(low <= tone.lasted_s <= high for low, high in RING_S):
             self.heard_ring = tone.end_s
             return True
         return False
@@ -126,11 +149,12 @@ class BeepJudge:
         pending = self._pending
         if pending is None:
             return None
-        # The frame in which it faded out is not counted.
         passed_s = frame.end_s - pending.tone.end_s
-        if passed_s > 2.5 * FRAME_S and frame.level_db > pending.tone.level_db - QUIETER_DB and self._tracker.run is None:
-            self._pending = None
-            return None
+        if frame.level_db > pending.tone.level_db - QUIETER_DB and self._tracker.run is None:
+            pending.loud += 1
+            if pending.loud > LOUD_FRAMES:
+                self._pending = None
+                return None
         if passed_s < pending.quiet_s or self._tracker.run is not None:
             return None
         self._pending = None
@@ -146,11 +170,23 @@ def _within(value: float, limits: tuple[float, float]) -> bool:
 
 
 def _is_beep_like(tone: Tone) -> bool:
-    return all(_within(hz, BEEP_HZ) for hz in tone.hz) and tone.spread_hz <= STEADY_HZ and not _is_key(tone.hz)
+    steady = any(
+        tone.lasted_s >= lasted_s and tone.spread_hz <= spread_hz and tone.purity >= purity
+        for lasted_s, spread_hz, purity in GRADES
+    )
+    return steady and all(_within(hz, BEEP_HZ) for hz in tone.hz) and not _is_key(tone.hz)
 
 
-def _is_progress(hz: tuple[float, ...]) -> bool:
-    return all(_within(one, PROGRESS_HZ) for one in hz)
+def is_progress(tone: Tone) -> bool:
+    """It may be a ring-back or busy tone."""
+    if tone.spread_hz > WANDERS_HZ or len(tone.hz) > 1:
+        return all(_within(one, PROGRESS_HZ) for one in tone.hz)
+    return any(abs(tone.hz[0] - one) <= PROGRESS_WITHIN_HZ for one in PROGRESS_ONE_HZ)
+
+
+def _is_note(tone: Tone) -> bool:
+    """It could be one of a tune; what is shorter or less pure is a part of a word."""
+    return tone.lasted_s >= 0.085 and tone.purity >= 0.9 and tone.spread_hz <= 16 and tone.hz[-1] > 300
 
 
 def _is_key(hz: tuple[float, ...]) -> bool:
@@ -160,7 +196,8 @@ def _is_key(hz: tuple[float, ...]) -> bool:
 
 
 def _same(one: Tone, other: Tone) -> bool:
-    return len(one.hz) == len(other.hz) and all(abs(a - b) < 25 for a, b in zip(one.hz, other.hz, strict=True))
+    """They have a frequency in common: the second tone of a pair is sometimes lost."""
+    return any(abs(a - b) < 25 for a in one.hz for b in other.hz)
 
 
 def _is_information(tones: list[Tone]) -> bool:

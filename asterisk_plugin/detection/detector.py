@@ -76,7 +76,7 @@ class Detector:
     def _note(self, frame: Frame) -> None:
         at, run = self._count, self._beeps.run
         self._levels[at] = frame.level_db
-        if run is not None and len(run.seen) >= STEADY_FRAMES:
+        if run is not None and len(run.seen) >= STEADY_FRAMES and run.hz[-1] < 500 and self._beeps.is_progress:
             self._tonal[max(0, round(run.start_s / FRAME_S)) : at + 1] = True
         self._still[at] = frame.power > 0 and abs(frame.hz[0] - self._last_hz) < STILL_HZ
         self._last_hz = frame.hz[0]
@@ -106,7 +106,7 @@ class Detector:
     def _nobody(self, now_s: float) -> Finding | None:
         if self.greeting_verdict is not None or now_s < self._settings.silence_s:
             return None
-        rings = self._beeps.heard_ring is not None or bool(self._tonal[: self._count].any())
+        rings = self._beeps.heard_ring is not None
         return Finding(Kind.NOT_SURE, now_s, Why.RING_BACK) if rings else Finding(Kind.PERSON, now_s, Why.SILENCE)
 
     def _goes_on(self, spoken: list[Stretch], now_s: float) -> Finding | None:

@@ -33,9 +33,9 @@ class Tone:
         start_s: Since the answer, to about 20 ms.
         end_s: The same.
         hz: One or two frequencies, ascending.
-        spread_hz: How far its frequency moved, between all but its first and last frames.
+        spread_hz: How far its frequency moved, without its first and last frame and the odd one out in ten.
         level_db: Of its loudest frame.
-        purity: Mean share of the power in it.
+        purity: Mean share of the power in it, the noise of the line taken off.
     """
 
     start_s: float
@@ -53,7 +53,7 @@ class Tone:
 
 @dataclass(slots=True)
 class Run:
-    """A tone that is sounding."""
+    """A tone that is sounding; the power of its first frame is partly of what was before, and not counted."""
 
     start_s: float
     end_s: float
@@ -67,19 +67,31 @@ class Run:
         """Where it is: the middle of what was seen."""
         return tuple(sorted(column)[len(self.seen) // 2] for column in zip(*self.seen, strict=True))
 
-    def fits(self, hz: tuple[float, ...]) -> bool:
-        """Whether a frame goes on with it."""
-        last = self.seen[-1]
-        return len(hz) == len(last) and all(
-            abs(new - old) <= (55.0 if old < BEATING_HZ and len(hz) == 1 else HOLD_HZ)
-            for new, old in zip(hz, last, strict=True)
-        )
+    def goes_on(self, frame: Frame, clear: float) -> float:
+        """The share of a frame's power in this tone, 0 where the frame does not go on with it."""
+        seen = self.seen[-1]
+        near = 55.0 if seen[0] < BEATING_HZ and len(seen) == 1 else HOLD_HZ
+        if len(seen) == 1:
+            share = frame.shares[0] * clear
+            return share if share >= ONE_SHARE and abs(frame.hz[0] - seen[0]) <= near else 0.0
+        share = frame.shares[1] * clear
+        both = all(abs(new - old) <= near for new, old in zip(sorted(frame.hz), seen, strict=True))
+        return share if share >= TWO_SHARE and both else 0.0
+
+    def extend(self, frame: Frame, share: float) -> None:
+        """Take a frame that goes on with it."""
+        self.end_s, self.missing = frame.end_s - 0.5 * FRAME_S, 0
+        self.seen.append(frame.hz[:1] if len(self.seen[0]) == 1 else tuple(sorted(frame.hz)))
+        self.shares += min(1.0, share)
+        self.level_db = max(self.level_db, frame.level_db)
 
     def closed(self) -> Tone:
         """As it was."""
         inner = self.seen[1:-1] or self.seen
-        spread = max(max(column) - min(column) for column in zip(*inner, strict=True))
-        return Tone(self.start_s, self.end_s, self.hz, spread, self.level_db, self.shares / len(self.seen))
+        odd = len(inner) // 10
+        columns = [sorted(column)[odd : len(inner) - odd] for column in zip(*inner, strict=True)]
+        spread = max(column[-1] - column[0] for column in columns)
+        return Tone(self.start_s, self.end_s, self.hz, spread, self.level_db, self.shares / (len(self.seen) - 1 or 1))
 
 
 class ToneTracker:
@@ -95,39 +107,28 @@ class ToneTracker:
 
     def take(self, frame: Frame) -> Tone | None:
         """The tone that this frame shows to have ended."""
-        hz = self._tonal(frame)
-        run = self.run
-        if run is not None and hz and run.fits(hz):
-            self._extend(run, frame, hz)
-            return None
-        if run is not None and run.missing < 1 and frame.level_db > run.level_db - 20:
-            # One frame may be lost or badly coded.
-            run.missing += 1
-            return None
-        self.run = None
-        if hz:
-            self.run = Run(frame.end_s - 1.5 * FRAME_S, frame.end_s)
-            self._extend(self.run, frame, hz)
-        return run.closed() if run is not None else None
-
-    def _extend(self, run: Run, frame: Frame, hz: tuple[float, ...]) -> None:
-        run.end_s, run.missing = frame.end_s - 0.5 * FRAME_S, 0
-        run.seen.append(hz)
-        run.shares += frame.shares[len(hz) - 1]
-        run.level_db = max(run.level_db, frame.level_db)
-
-    def _tonal(self, frame: Frame) -> tuple[float, ...]:
-        """The one or two tones of a frame, none when it is something else."""
         # The noise under a tone: the quietest of the last seconds, let rise by 4 dB a second.
         self._floor = max(QUIETEST_FLOOR, min(frame.power, self._floor * 1.02))
-        if frame.power < LOUDER * self._floor:
-            return ()
-        clear = frame.power / (frame.power - 0.8 * self._floor)
-        if frame.shares[0] * clear >= ONE_SHARE and not self._is_two(frame):
-            return (frame.hz[0],)
-        if frame.shares[1] * clear >= TWO_SHARE and frame.balance >= TWO_BALANCE:
-            return tuple(sorted(frame.hz))
-        return ()
+        clear = frame.power / (frame.power - 0.8 * self._floor) if frame.power >= LOUDER * self._floor else 0.0
+        run = self.run
+        if run is not None:
+            share = run.goes_on(frame, clear)
+            if share:
+                run.extend(frame, share)
+                return None
+            if run.missing < 1 and frame.level_db > run.level_db - 20:
+                # One frame may be lost or badly coded.
+                run.missing += 1
+                return None
+        self.run = self._begun(frame, clear)
+        return run.closed() if run is not None else None
 
-    def _is_two(self, frame: Frame) -> bool:
-        return frame.balance > 0.15 and frame.shares[1] > 0.95
+    def _begun(self, frame: Frame, clear: float) -> Run | None:
+        """A tone that this frame may be the first of."""
+        if frame.shares[0] * clear >= ONE_SHARE and not (frame.balance > 0.15 and frame.shares[1] > 0.95):
+            hz = frame.hz[:1]
+        elif frame.shares[1] * clear >= TWO_SHARE and frame.balance >= TWO_BALANCE:
+            hz = tuple(sorted(frame.hz))
+        else:
+            return None
+        return Run(frame.end_s - 1.5 * FRAME_S, frame.end_s - 0.5 * FRAME_S, [hz], level_db=frame.level_db)
