@@ -10,14 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from asterisk_plugin.detection.findings import Finding, Kind, Why
-from asterisk_plugin.detection.frames import Frame
+from asterisk_plugin.detection.frames import QUIETEST_DB, Frame
 from asterisk_plugin.detection.tones import Run, Tone, ToneTracker
 
 TONAL_S = 0.06
 """Shorter is nothing: a vowel can be as pure for two frames."""
 
 BEEP_HZ = (380.0, 2150.0)
-GRADES = ((0.085, 6.0, 0.95), (0.15, 9.0, 0.93), (0.25, 16.0, 0.88))
+GRADES = ((0.085, 6.0, 0.95), (0.15, 8.0, 0.93), (0.25, 10.0, 0.88))
 """From this length on (of 100 ms some 90 are seen): how far a beep moves at most, and how pure it is at least.
 
 GSM 06.10 makes a tone jitter by several Hz; vowels that are as pure and steady are shorter than 100 ms."""
@@ -27,6 +27,9 @@ CONFIRM_S = 0.16
 
 QUIETER_DB = 8.0
 """By so much what follows a beep is below it."""
+
+FAINT_DB, VOICE_FALLS_DB = 24.0, 0.02
+"""A tone so far below the loudest frames of the voice is behind it (a radio); what the voice was fades by 1 dB a second."""
 
 LOUD_FRAMES = 2
 """But for so many frames, in which it fades out or the next beep begins."""
@@ -44,11 +47,11 @@ KEYS_WITHIN = 0.02
 INFORMATION_HZ = ((890.0, 1010.0), (1340.0, 1460.0), (1740.0, 1860.0))
 """With room for the networks that send 913.8, 1370.6 and 1776.7 Hz."""
 
-PROGRESS_ONE_HZ, PROGRESS_WITHIN_HZ = (400.0, 425.0, 440.0, 450.0), 8.0
-"""Ring-back and busy tones: 425 in most of Europe, 440 in France, 400 (busy) in Britain, 450 elsewhere."""
+PROGRESS_HZ = (392.0, 458.0)
+"""Ring-back and busy tones: 425 in most of Europe, 440 in France, 400 (busy) and 400 + 450 in Britain, 450 elsewhere."""
 
-PROGRESS_HZ, WANDERS_HZ = (392.0, 488.0), 5.0
-"""400 + 450 (Britain) and 440 + 480 Hz (America) are too close to be told apart: one tone that wanders."""
+WANDERING_HZ, WANDERS_HZ = (392.0, 488.0), 5.0
+"""400 + 450 and 440 + 480 Hz (America) are too close to be told apart: mostly one tone that wanders."""
 
 RING_S = ((0.9, 1.12), (1.4, 1.6), (1.85, 2.15))
 """How long a ring lasts: Germany, Italy, Sweden, the Netherlands 1; France, Spain 1.5; America 2 s."""
@@ -77,6 +80,7 @@ class BeepJudge:
         self._pending: _Pending | None = None
         self._past: list[Tone] = []
         self._told = -1.0
+        self._voice_db = QUIETEST_DB
         self.heard_ring: float | None = None
 
     @property
@@ -92,6 +96,8 @@ class BeepJudge:
     def take(self, frame: Frame) -> Finding | None:
         """What this frame shows."""
         ended = self._tracker.take(frame)
+        if self._tracker.run is None:
+            self._voice_db = max(frame.level_db, self._voice_db - VOICE_FALLS_DB)
         found = self._after(frame) if ended is None else self._ended(ended, frame)
         return found or self._endless(frame)
 
@@ -119,7 +125,8 @@ class BeepJudge:
             return None
         if pending is not None and _same(pending.tone, tone) and tone.start_s - pending.tone.end_s < REPEATED_S:
             return self._again(pending, tone)
-        if _is_beep_like(tone) and self._is_alone(tone) and not self._is_ring(tone):
+        heard = tone.level_db > self._voice_db - FAINT_DB
+        if heard and _is_beep_like(tone) and self._is_alone(tone) and not self._is_ring(tone):
             self._pending = _Pending(tone, REPEATED_S if is_progress(tone) else CONFIRM_S)
         return None
 
@@ -179,14 +186,13 @@ def _is_beep_like(tone: Tone) -> bool:
 
 def is_progress(tone: Tone) -> bool:
     """It may be a ring-back or busy tone."""
-    if tone.spread_hz > WANDERS_HZ or len(tone.hz) > 1:
-        return all(_within(one, PROGRESS_HZ) for one in tone.hz)
-    return any(abs(tone.hz[0] - one) <= PROGRESS_WITHIN_HZ for one in PROGRESS_ONE_HZ)
+    wanders = tone.spread_hz > WANDERS_HZ or len(tone.hz) > 1
+    return all(_within(one, WANDERING_HZ if wanders else PROGRESS_HZ) for one in tone.hz)
 
 
 def _is_note(tone: Tone) -> bool:
     """It could be one of a tune; what is shorter or less pure is a part of a word."""
-    return tone.lasted_s >= 0.085 and tone.purity >= 0.9 and tone.spread_hz <= 16 and tone.hz[-1] > 300
+    return tone.lasted_s >= 0.085 and tone.purity >= 0.92 and tone.spread_hz <= 16 and tone.hz[0] > 300
 
 
 def _is_key(hz: tuple[float, ...]) -> bool:

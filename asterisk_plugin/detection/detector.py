@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from asterisk_plugin.detection.beeps import BeepJudge
-from asterisk_plugin.detection.cadence import Levels, Marks, Stretch, chains, stretches
+from asterisk_plugin.detection.cadence import Levels, Marks, Stretch, chains, limit_db, stretches
 from asterisk_plugin.detection.findings import Finding, Kind, Settings, Why
 from asterisk_plugin.detection.frames import FRAME_S, QUIETEST_DB, Frame, Frames
+from asterisk_plugin.detection.repeats import repeats
 
-EVERY = 5
-"""The cadence is judged every so-manieth frame: each 100 ms."""
+EVERY, LATER_EVERY, REPEATS_EVERY = 3, 10, 25
+"""The cadence is judged every so-manieth frame: each 60 ms before the verdict, each 200 ms after it. Repeats: 500 ms."""
 
 STEADY_FRAMES = 4
 """A tone of so many frames is no speech."""
@@ -63,10 +64,22 @@ class Detector:
         if self._count >= len(self._levels):
             return None
         self._note(frame)
-        if self._count % EVERY or self._is_machine:
+        if self._is_machine:
             return None
-        finding = self._judge(round(frame.end_s, 3))
+        finding = self._repeats(round(frame.end_s, 3)) if not self._count % REPEATS_EVERY else None
+        if finding is None and not self._count % (LATER_EVERY if self.greeting_verdict else EVERY):
+            finding = self._judge(round(frame.end_s, 3))
         return self._conclude(finding) if finding is not None else None
+
+    def amd_said(self, status: str) -> Finding | None:
+        """Take what app_amd found, where it runs too: it may end the wait for a person, and never makes a machine.
+
+        Args:
+            status: `AMDSTATUS`; `HUMAN` is believed, since app_amd errs towards machines, and all else is not.
+        """
+        if status != "HUMAN" or self.greeting_verdict is not None:
+            return None
+        return self._conclude(Finding(Kind.PERSON, round(self._frames.heard_s, 3), Why.AMD))
 
     def _conclude(self, finding: Finding) -> Finding:
         self.greeting_verdict = self.greeting_verdict or finding
@@ -81,6 +94,10 @@ class Detector:
         self._still[at] = frame.power > 0 and abs(frame.hz[0] - self._last_hz) < STILL_HZ
         self._last_hz = frame.hz[0]
         self._count += 1
+
+    def _repeats(self, now_s: float) -> Finding | None:
+        levels, tonal = self._levels[: self._count], self._tonal[: self._count]
+        return Finding(Kind.MACHINE, now_s, Why.REPEATS) if repeats(levels, limit_db(levels, tonal)) else None
 
     def _judge(self, now_s: float) -> Finding | None:
         own, count = self._settings, self._count

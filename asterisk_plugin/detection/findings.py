@@ -58,7 +58,7 @@ class Settings:
     """How long each thing must last. Tuned on the corpus of tests/detection; see CONTRIBUTING.md, Decisions.
 
     Args:
-        silence_s: Nobody spoke for so long since the answer: a person (2.5 s, as app_amd's `initial_silence`).
+        silence_s: Nobody spoke for so long since the answer: a person .
         pause_after_short_s: Silence after a greeting of up to `short_s` that shows a person who waits.
         pause_after_long_s: The same after a longer one: machines breathe between sentences.
         short_s: Up to here a greeting is a word or a name.
@@ -70,8 +70,8 @@ class Settings:
         undecided_s: Somebody who still speaks so long after the answer is given as NOT_SURE; 0: wait for the end.
     """
 
-    silence_s: float = 2.5
-    pause_after_short_s: float = 0.6
+    silence_s: float = 1.9
+    pause_after_short_s: float = 0.5
     pause_after_long_s: float = 0.9
     short_s: float = 1.5
     long_greeting_s: float = 8.0
@@ -79,4 +79,4 @@ class Settings:
     waits_s: float = 1.3
     music_s: float = 4.0
     listen_s: float = 30.0
-    undecided_s: float = 0.0
+    undecided_s: float = 1.9

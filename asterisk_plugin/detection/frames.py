@@ -63,6 +63,11 @@ class Frames:
         self._window: Floats = np.zeros(_WINDOW, np.float32)
         self._count = 0
 
+    @property
+    def heard_s(self) -> float:
+        """Seconds of whole frames so far."""
+        return self._count * FRAME_S
+
     def take(self, samples: bytes) -> Iterator[Frame]:
         """Every frame that is now complete.
 

@@ -65,8 +65,7 @@ class Scene:
     speaker: Speaker
     pieces: list[Sound] = field(default_factory=list)
     beep_s: float | None = None
-    noise_db: float | None = None
-    codec: str | None = None
+    said: set[str] = field(default_factory=set)
 
     @property
     def length_s(self) -> float:
@@ -78,13 +77,23 @@ class Scene:
     def add(self, sound: Sound, dbfs: float) -> None:
         self.pieces.append(sounds.levelled(sound, dbfs))
 
-    def say(self, kind: str, *, breath: tuple[float, float] = (0.2, 0.7), text: str = "") -> None:
+    def say(self, kind: str, *, breath: tuple[float, float] = (0.2, 0.7)) -> None:
         """Say one text of a kind, with breaths at its bars."""
-        for index, part in enumerate((text or text_of(self.rng, self.speaker, self.language, kind, self.part)).split("|")):
+        text = self._another(kind)
+        for index, part in enumerate(text.split("|")):
             if index:
                 # One breath in twelve is a long one.
                 self.wait(*((1.0, 1.6) if self.rng.random() < 0.08 and kind != "nervous" else breath))
             self.add(self.library.say(self.speaker, self.language, part.strip()), 0.0)
+
+
+    def _another(self, kind: str) -> str:
+        """A text of a kind; none twice, because a voice that is computed would say it in the very same way."""
+        text = text_of(self.rng, self.speaker, self.language, kind, self.part)
+        while text in self.said and self.rng.random() < 0.98:
+            text = text_of(self.rng, self.speaker, self.language, kind, self.part)
+        self.said.add(text)
+        return text
 
 
 def onset_s(rng: Random, median: float) -> float:
@@ -151,8 +160,10 @@ def others_talking(scene: Scene) -> None:
         other = speaker_of(scene.rng, scene.language, scene.part, kokoro_share=0.0)
         at = scene.rng.uniform(0, 2)
         while at < 36:
-            text = text_of(scene.rng, other, scene.language, scene.rng.choice(("talk", "long", "carrier")), scene.part)
-            said = scene.library.say(other, scene.language, text.replace("|", ""))[: sounds.RATE * 6]
+            text = text_of(scene.rng, other, scene.language, scene.rng.choice(("talk", "long", "machine")), scene.part)
+            said = scene.library.say(other, scene.language, text.replace("|", ""))
+            if scene.rng.random() < 0.5:
+                said = said[scene.rng.randrange(len(said) // 2) :]
             start = round(at * sounds.RATE)
             whole[start : start + len(said)] += said[: len(whole) - start]
             at += len(said) / sounds.RATE + scene.rng.uniform(0.1, 1.0)
