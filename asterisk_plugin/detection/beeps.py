@@ -17,8 +17,8 @@ TONAL_S = 0.06
 """Shorter is nothing: a vowel can be as pure for two frames."""
 
 BEEP_HZ = (380.0, 2150.0)
-GRADES = ((0.085, 6.0, 0.95), (0.15, 8.0, 0.93), (0.25, 10.0, 0.88))
-"""From this length on (of 100 ms some 90 are seen): how far a beep moves at most, and how pure it is at least.
+GRADES = ((0.075, 8.0, 0.98), (0.085, 6.0, 0.95), (0.15, 12.0, 0.98), (0.15, 8.0, 0.93), (0.25, 10.0, 0.88))
+"""From this length on (of 100 ms 80 to 100 are seen): how far a beep moves at most, and how pure it is at least.
 
 GSM 06.10 makes a tone jitter by several Hz; vowels that are as pure and steady are shorter than 100 ms."""
 
@@ -26,7 +26,7 @@ CONFIRM_S = 0.16
 """Quiet after a beep."""
 
 QUIETER_DB = 8.0
-"""By so much what follows a beep is below it."""
+"""By so much what follows a beep is below it, and something shortly before it: notes run into each other."""
 
 FAINT_DB, VOICE_FALLS_DB = 24.0, 0.02
 """A tone so far below the loudest frames of the voice is behind it (a radio); what the voice was fades by 1 dB a second."""
@@ -93,6 +93,12 @@ class BeepJudge:
         """Something like ring-back sounds now."""
         return self._tracker.run is not None and is_progress(self._tracker.run.closed())
 
+    @property
+    def may_tell_soon(self) -> bool:
+        """A tone sounds, or is waited for to have been a beep."""
+        run = self._tracker.run
+        return self._pending is not None or (run is not None and run.end_s - run.start_s >= GRADES[0][0])
+
     def take(self, frame: Frame) -> Finding | None:
         """What this frame shows."""
         ended = self._tracker.take(frame)
@@ -125,7 +131,7 @@ class BeepJudge:
             return None
         if pending is not None and _same(pending.tone, tone) and tone.start_s - pending.tone.end_s < REPEATED_S:
             return self._again(pending, tone)
-        heard = tone.level_db > self._voice_db - FAINT_DB
+        heard = self._voice_db - FAINT_DB < tone.level_db > tone.before_db + QUIETER_DB
         if heard and _is_beep_like(tone) and self._is_alone(tone) and not self._is_ring(tone):
             self._pending = _Pending(tone, REPEATED_S if is_progress(tone) else CONFIRM_S)
         return None

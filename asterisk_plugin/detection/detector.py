@@ -97,7 +97,7 @@ class Detector:
 
     def _repeats(self, now_s: float) -> Finding | None:
         levels, tonal = self._levels[: self._count], self._tonal[: self._count]
-        return Finding(Kind.MACHINE, now_s, Why.REPEATS) if repeats(levels, limit_db(levels, tonal)) else None
+        return Finding(Kind.MACHINE, now_s, Why.REPEATS) if repeats(levels, tonal, limit_db(levels, tonal)) else None
 
     def _judge(self, now_s: float) -> Finding | None:
         own, count = self._settings, self._count
@@ -116,7 +116,7 @@ class Detector:
         pause_s = own.pause_after_short_s if is_short else own.pause_after_long_s
         if now_s - first[-1].end_s >= pause_s:
             return Finding(Kind.PERSON, now_s, Why.SHORT_GREETING if is_short else Why.GREETING_AND_WAIT)
-        if own.undecided_s and now_s >= own.undecided_s:
+        if own.undecided_s and now_s >= own.undecided_s and not self._beeps.may_tell_soon:
             return Finding(Kind.NOT_SURE, now_s, Why.STILL_SPEAKING)
         return None
 

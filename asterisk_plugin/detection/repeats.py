@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from asterisk_plugin.detection.cadence import Levels
-from asterisk_plugin.detection.frames import FRAME_S
+from asterisk_plugin.detection.cadence import Levels, Marks
+from asterisk_plugin.detection.frames import FRAME_S, QUIETEST_DB
 
 BLOCK_S = 2.6
 """So much is compared; people repeat a word, but not a sentence to the hundredth of a second."""
@@ -13,19 +13,21 @@ BLOCK_S = 2.6
 SPOKEN_SHARE = 0.4
 """So much of it must be speech."""
 
-ALIKE = 0.955
-"""Correlation of the loudness in dB, limited to what is above the noise. Two sentences reach 0.8."""
+ALIKE = 0.98
+"""Correlation of the loudness in dB, limited to what is above the noise. Two sentences reach 0.8, music in bars 0.95."""
 
 RANGE_DB = 24.0
 
 
-def repeats(levels: Levels, limit_db: float) -> bool:
+def repeats(levels: Levels, tonal: Marks, limit_db: float) -> bool:
     """Whether the last seconds were heard before.
 
     Args:
         levels: dB of each frame since the answer.
+        tonal: Frames in which a steady tone sounds: ring-back repeats as well.
         limit_db: Louder is speech.
     """
+    levels = np.where(tonal, np.float32(QUIETEST_DB), levels)
     size = round(BLOCK_S / FRAME_S)
     if len(levels) < 2 * size:
         return False

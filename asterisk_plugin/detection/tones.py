@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 
-from asterisk_plugin.detection.frames import FRAME_S, Frame
+from asterisk_plugin.detection.frames import FRAME_S, QUIETEST_DB, Frame
 
 ONE_SHARE, TWO_SHARE = 0.80, 0.86
 """So much of the power must be in one component, or in two; GSM 06.10 leaves 0.85 and more of a clear beep."""
@@ -21,6 +22,8 @@ BEATING_HZ = 500.0
 QUIETEST_FLOOR = 0.01
 """Noise of -65 dB (full scale 0), in the unit of `Frame.power`."""
 
+BEFORE_FRAMES = 6
+
 LOUDER = 4.0
 """Times the power of the noise: a tone that is buried deeper is not looked for."""
 
@@ -36,6 +39,7 @@ class Tone:
         spread_hz: How far its frequency moved, without its first and last frame and the odd one out in ten.
         level_db: Of its loudest frame.
         purity: Mean share of the power in it, the noise of the line taken off.
+        before_db: The quietest frame of the 120 ms before it.
     """
 
     start_s: float
@@ -44,6 +48,7 @@ class Tone:
     spread_hz: float
     level_db: float
     purity: float
+    before_db: float
 
     @property
     def lasted_s(self) -> float:
@@ -61,6 +66,7 @@ class Run:
     shares: float = 0.0
     level_db: float = -90.0
     missing: int = 0
+    before_db: float = QUIETEST_DB
 
     @property
     def hz(self) -> tuple[float, ...]:
@@ -91,7 +97,8 @@ class Run:
         odd = len(inner) // 10
         columns = [sorted(column)[odd : len(inner) - odd] for column in zip(*inner, strict=True)]
         spread = max(column[-1] - column[0] for column in columns)
-        return Tone(self.start_s, self.end_s, self.hz, spread, self.level_db, self.shares / (len(self.seen) - 1 or 1))
+        purity = self.shares / (len(self.seen) - 1 or 1)
+        return Tone(self.start_s, self.end_s, self.hz, spread, self.level_db, purity, self.before_db)
 
 
 class ToneTracker:
@@ -104,6 +111,7 @@ class ToneTracker:
     def __init__(self) -> None:
         self.run: Run | None = None
         self._floor = QUIETEST_FLOOR
+        self._before = deque([QUIETEST_DB] * BEFORE_FRAMES, BEFORE_FRAMES)
 
     def take(self, frame: Frame) -> Tone | None:
         """The tone that this frame shows to have ended."""
@@ -121,6 +129,7 @@ class ToneTracker:
                 run.missing += 1
                 return None
         self.run = self._begun(frame, clear)
+        self._before.append(frame.level_db)
         return run.closed() if run is not None else None
 
     def _begun(self, frame: Frame, clear: float) -> Run | None:
@@ -131,4 +140,9 @@ class ToneTracker:
             hz = tuple(sorted(frame.hz))
         else:
             return None
-        return Run(frame.end_s - 1.5 * FRAME_S, frame.end_s - 0.5 * FRAME_S, [hz], level_db=frame.level_db)
+        quietest_db = min(self._before)
+        return Run(
+            *(frame.end_s - 1.5 * FRAME_S, frame.end_s - 0.5 * FRAME_S, [hz]),
+            level_db=frame.level_db,
+            before_db=quietest_db,
+        )

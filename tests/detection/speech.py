@@ -6,6 +6,7 @@ espeak-ng speaks at once and in hundreds of voices; Kokoro, where it is installe
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import tomllib
 import wave
@@ -29,8 +30,8 @@ LANGUAGES = {"nl": "nl", "de": "de", "sv": "sv", "it": "it", "fr": "fr-fr", "es"
 """Language -> voice of espeak-ng."""
 
 VARIANTS = {
-    TUNE: "f1 f3 m1 m3 m5 m7 Andrea Alex klatt2 Michael Annie steph david linda rob paul marcelo iven boris Gene".split(),
-    KEPT: "f2 f4 f5 m2 m4 m6 m8 Alicia Denis Hugo klatt4 belinda edward anika max robert norbert iven3 miguel Andy".split(),
+    TUNE: "f1 f3 m1 m3 m5 m7 Andrea Alex Michael Annie steph david linda rob paul marcelo iven boris Gene".split(),
+    KEPT: "f2 f4 f5 m2 m4 m6 m8 Alicia Denis Hugo belinda edward anika max robert norbert iven3 miguel Andy".split(),
 }
 """Speakers of espeak-ng: other resonances, pitch and voice quality. None is in both parts."""
 
@@ -39,7 +40,7 @@ SIZES = {TUNE: (0.84, 0.95, 1.05), KEPT: (0.80, 0.90, 1.0, 1.1)}
 """A sound of Kokoro played slower or faster: a larger or smaller speaker."""
 
 PACES, PITCHES = (130, 145, 160, 175, 195), (28, 42, 56, 70)
-KOKORO_TEXTS = {"short": 3, "long": 2, "machine": 3, "carrier": 1, "talk": 3}
+KOKORO_TEXTS = {"short": 3, "nervous": 1, "long": 2, "machine": 3, "carrier": 1, "talk": 3}
 """So many texts of each kind Kokoro speaks in each part; it needs a second and more for each second of sound."""
 
 
@@ -70,7 +71,7 @@ def texts(language: str, kind: str, part: str) -> tuple[str, ...]:
 def text_of(rng: Random, speaker: Speaker, language: str, kind: str, part: str) -> str:
     """One text that this speaker can say."""
     known = texts(language, kind, part)
-    return rng.choice(known[: KOKORO_TEXTS.get(kind, 0)] if speaker.engine == "kokoro" else known)
+    return rng.choice(known[: KOKORO_TEXTS[kind]] if speaker.engine == "kokoro" else known)
 
 
 def speaker_of(rng: Random, language: str, part: str, *, kokoro_share: float) -> Speaker:
@@ -103,14 +104,14 @@ class Library:
         if not file.exists():
             spoken = self._kokoro(speaker, language, text) if speaker.engine == "kokoro" else self._espeak(speaker, text)
             short = (trimmed(spoken) * 32767).astype(np.int16)
-            made = file.with_suffix(".new.npy")
+            made = file.with_suffix(f".{os.getpid()}.npy")
             np.save(made, short)
             made.replace(file)
         sound = np.load(file).astype(np.float64) / 32767
         return resampled(sound, speaker.pitch * RATE // 100, RATE) if speaker.engine == "kokoro" else sound
 
     def _espeak(self, speaker: Speaker, text: str) -> Sound:
-        file = self._folder / "spoken.wav"
+        file = self._folder / f"spoken-{os.getpid()}.wav"
         options = ("-v", speaker.voice, "-s", str(speaker.pace), "-p", str(speaker.pitch), "-w", str(file), "--stdin")
         subprocess.run(("espeak-ng", *options), input=text.encode(), check=True, timeout=60)
         with wave.open(str(file)) as sound:
