@@ -29,7 +29,7 @@ QUIETER_DB = 8.0
 """By so much what follows a beep is below it, and something shortly before it: notes run into each other."""
 
 FAINT_DB, VOICE_FALLS_DB = 24.0, 0.02
-"""A tone so far below the loudest frames of the voice is behind it (a radio); what the voice was fades by 1 dB a second."""
+"""A tone so far below the loudest frames of the voice is behind it (a radio); that limit sinks by 1 dB a second."""
 
 LOUD_FRAMES = 2
 """But for so many frames, in which it fades out or the next beep begins."""
@@ -48,7 +48,7 @@ INFORMATION_HZ = ((890.0, 1010.0), (1340.0, 1460.0), (1740.0, 1860.0))
 """With room for the networks that send 913.8, 1370.6 and 1776.7 Hz."""
 
 PROGRESS_HZ = (392.0, 458.0)
-"""Ring-back and busy tones: 425 in most of Europe, 440 in France, 400 (busy) and 400 + 450 in Britain, 450 elsewhere."""
+"""Ring-back and busy tones: 425 in most of Europe, 440 in France, 400 (busy), 400 + 450 in Britain, 450 elsewhere."""
 
 WANDERING_HZ, WANDERS_HZ = (392.0, 488.0), 5.0
 """400 + 450 and 440 + 480 Hz (America) are too close to be told apart: mostly one tone that wanders."""
@@ -130,7 +130,8 @@ class BeepJudge:
         if tone.start_s <= self._told:
             return None
         if pending is not None and _same(pending.tone, tone) and tone.start_s - pending.tone.end_s < REPEATED_S:
-            return self._again(pending, tone)
+            self._again(pending, tone)
+            return None
         heard = self._voice_db - FAINT_DB < tone.level_db > tone.before_db + QUIETER_DB
         if heard and _is_beep_like(tone) and self._is_alone(tone) and not self._is_ring(tone):
             self._pending = _Pending(tone, REPEATED_S if is_progress(tone) else CONFIRM_S)

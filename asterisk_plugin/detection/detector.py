@@ -11,7 +11,7 @@ from asterisk_plugin.detection.frames import FRAME_S, QUIETEST_DB, Frame, Frames
 from asterisk_plugin.detection.repeats import repeats
 
 EVERY, LATER_EVERY, REPEATS_EVERY = 3, 10, 25
-"""The cadence is judged every so-manieth frame: each 60 ms before the verdict, each 200 ms after it. Repeats: 500 ms."""
+"""The cadence is judged every so-manieth frame: each 60 ms, after the verdict each 200 ms. Repeats: 500 ms."""
 
 STEADY_FRAMES = 4
 """A tone of so many frames is no speech."""

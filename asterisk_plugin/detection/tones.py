@@ -135,14 +135,10 @@ class ToneTracker:
     def _begun(self, frame: Frame, clear: float) -> Run | None:
         """A tone that this frame may be the first of."""
         if frame.shares[0] * clear >= ONE_SHARE and not (frame.balance > 0.15 and frame.shares[1] > 0.95):
-            hz = frame.hz[:1]
+            hz: tuple[float, ...] = frame.hz[:1]
         elif frame.shares[1] * clear >= TWO_SHARE and frame.balance >= TWO_BALANCE:
             hz = tuple(sorted(frame.hz))
         else:
             return None
-        quietest_db = min(self._before)
-        return Run(
-            *(frame.end_s - 1.5 * FRAME_S, frame.end_s - 0.5 * FRAME_S, [hz]),
-            level_db=frame.level_db,
-            before_db=quietest_db,
-        )
+        start_s, end_s = frame.end_s - 1.5 * FRAME_S, frame.end_s - 0.5 * FRAME_S
+        return Run(start_s, end_s, [hz], level_db=frame.level_db, before_db=min(self._before))

@@ -1,7 +1,7 @@
 """Asterisk's app_amd as its documentation describes it (`core show application AMD`, amd.conf): a port, not its code.
 
-Frames of 20 ms whose mean magnitude is below a threshold are silence. What it says depends on how long silence and voice
-last and on the number of words.
+Frames of 20 ms whose mean magnitude is below a threshold are silence. What it says depends on how long silence and
+voice last and on the number of words.
 """
 
 from __future__ import annotations
@@ -44,31 +44,44 @@ def judge(frames: Iterable[float], own: Parameters) -> tuple[str, float, str]:
     Returns:
         HUMAN, MACHINE or NOTSURE, seconds since the answer, AMDCAUSE.
     """
-    now = silent = voiced = running = words = 0
-    in_word = greeting = False
+    now, state = 0, _State()
     for magnitude in frames:
         now += FRAME_MS
-        if magnitude < own.silence_threshold:
-            silent += FRAME_MS
-            if silent >= own.between_words_silence:
-                in_word, running = False, 0
-            if not greeting and silent >= own.initial_silence:
-                return MACHINE, now / 1000, "INITIALSILENCE"
-            if greeting and silent >= own.after_greeting_silence:
-                return HUMAN, now / 1000, "HUMAN"
-        else:
-            silent, voiced, running = 0, voiced + FRAME_MS, running + FRAME_MS
-            if running >= own.min_word_length and not in_word:
-                in_word, greeting, words = True, True, words + 1
-            if words > own.maximum_number_of_words:
-                return MACHINE, now / 1000, "MAXWORDS"
-            if running >= own.maximum_word_length:
-                return MACHINE, now / 1000, "MAXWORDLENGTH"
-            if greeting and voiced >= own.greeting:
-                return MACHINE, now / 1000, "LONGGREETING"
+        said = state.silence(own) if magnitude < own.silence_threshold else state.voice(own)
+        if said is not None:
+            return HUMAN if said == HUMAN else MACHINE, now / 1000, said
         if now >= own.total_analysis_time:
             break
     return NOTSURE, now / 1000, "TOOLONG"
+
+
+@dataclass(slots=True)
+class _State:
+    silent: int = 0
+    voiced: int = 0
+    running: int = 0
+    words: int = 0
+    in_word: bool = False
+
+    def silence(self, own: Parameters) -> str | None:
+        """A silent frame; the cause where it decides."""
+        self.silent += FRAME_MS
+        if self.silent >= own.between_words_silence:
+            self.in_word, self.running = False, 0
+        if not self.words:
+            return "INITIALSILENCE" if self.silent >= own.initial_silence else None
+        return HUMAN if self.silent >= own.after_greeting_silence else None
+
+    def voice(self, own: Parameters) -> str | None:
+        """A frame with voice; the cause where it decides."""
+        self.silent, self.voiced, self.running = 0, self.voiced + FRAME_MS, self.running + FRAME_MS
+        if self.running >= own.min_word_length and not self.in_word:
+            self.in_word, self.words = True, self.words + 1
+        if self.words > own.maximum_number_of_words:
+            return "MAXWORDS"
+        if self.running >= own.maximum_word_length:
+            return "MAXWORDLENGTH"
+        return "LONGGREETING" if self.words and self.voiced >= own.greeting else None
 
 
 def grid() -> Iterable[Parameters]:

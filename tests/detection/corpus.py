@@ -23,7 +23,12 @@ from tests.detection.speech import LANGUAGES, Library, Speaker, speaker_of, text
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "ringfence-corpus"
 PERSON, MACHINE = "person", "machine"
 COMMON_BEEPS_HZ = (440, 500, 620, 800, 850, 880, 950, 1000, 1004, 1100, 1200, 1400, 1500, 1650, 1750, 1800, 2000, 2100)
-RING_BACKS = (((425.0,), (1.0, 4.0)), ((440.0,), (1.5, 3.5)), ((425.0,), (1.5, 3.0)), ((400.0, 450.0), (0.4, 0.2, 0.4, 2.0)))
+RING_BACKS = (
+    ((425.0,), (1.0, 4.0)),
+    ((440.0,), (1.5, 3.5)),
+    ((425.0,), (1.5, 3.0)),
+    ((400.0, 450.0), (0.4, 0.2, 0.4, 2.0)),
+)
 """de it nl, fr, es, gb: ITU-T E.180 supplement 2 (various tones used in national networks)."""
 
 DTMF_HZ = tuple((low, high) for low in (697.0, 770.0, 852.0, 941.0) for high in (1209.0, 1336.0, 1477.0))
@@ -85,7 +90,6 @@ class Scene:
                 # One breath in twelve is a long one.
                 self.wait(*((1.0, 1.6) if self.rng.random() < 0.08 and kind != "nervous" else breath))
             self.add(self.library.say(self.speaker, self.language, part.strip()), 0.0)
-
 
     def _another(self, kind: str) -> str:
         """A text of a kind; none twice, because a voice that is computed would say it in the very same way."""
@@ -328,7 +332,9 @@ def on_the_line(sound: Sound, rng: Random) -> tuple[NDArray[np.int16], str]:
     sound = sounds.band(sound, rng.choice((80, 200, 300)), rng.choice((3400, 3700))) * 10 ** (level_db / 20)
     if rng.random() < 0.8:
         below = rng.uniform(-72, max(-66, min(-48, level_db - 20)))
-        sound = sound + sounds.noise(made, len(sound) / sounds.RATE + 1, rng.choice(("white", "pink", "hum")))[: len(sound)] * 10 ** (below / 20)
+        sound = sound + sounds.noise(made, len(sound) / sounds.RATE + 1, rng.choice(("white", "pink", "hum")))[
+            : len(sound)
+        ] * 10 ** (below / 20)
     codec = rng.choices(("alaw", "ulaw", "gsm", "none"), (50, 15, 28, 7))[0]
     samples = sounds.coded(sounds.as_samples(sound), codec)
     if rng.random() < 0.06:

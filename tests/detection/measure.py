@@ -114,7 +114,11 @@ def figures(heard: Sequence[Heard]) -> dict[str, float]:
         **_times("machine recognised s", [one.machine_s for one in machines if one.machine_s is not None]),
         **_times(
             "after beep began s",
-            [one.beep_found_s - one.beep_s for one in records if one.beep_found_s is not None and one.beep_s is not None],
+            [
+                one.beep_found_s - one.beep_s
+                for one in records
+                if one.beep_found_s is not None and one.beep_s is not None
+            ],
         ),
     }
 

@@ -38,7 +38,9 @@ def faded(sound: Sound, in_s: float = 0.004, out_s: float = 0.004) -> Sound:
     return sound
 
 
-def tone(hz: tuple[float, ...], seconds: float, *, in_s: float = 0.004, out_s: float = 0.004, phase: float = 0) -> Sound:
+def tone(
+    hz: tuple[float, ...], seconds: float, *, in_s: float = 0.004, out_s: float = 0.004, phase: float = 0
+) -> Sound:
     """One or more sines of equal strength, peak 1 at most."""
     at = np.arange(round(seconds * RATE)) / RATE
     whole = sum(np.sin(2 * np.pi * one * at + phase * index) for index, one in enumerate(hz, 1))
@@ -77,7 +79,12 @@ def music(rng: Random, seconds: float) -> Sound:
 
 
 def _note(rng: Random, hz: float, seconds: float, kind: str) -> Sound:
-    partials = {"pure": (1.0,), "blown": (1, 0.3, 0.1), "plucked": (1, 0.6, 0.4, 0.25, 0.15), "full": (1, 0.7, 0.5, 0.4, 0.3)}
+    partials = {
+        "pure": (1.0,),
+        "blown": (1, 0.3, 0.1),
+        "plucked": (1, 0.6, 0.4, 0.25, 0.15),
+        "full": (1, 0.7, 0.5, 0.4, 0.3),
+    }
     at = np.arange(round(seconds * RATE)) / RATE
     wobble = 0.004 * np.sin(2 * np.pi * 5.5 * at) if kind == "blown" else 0.0
     shape = np.exp(-at * 4) if kind == "plucked" else 1.0

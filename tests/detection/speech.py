@@ -30,8 +30,48 @@ LANGUAGES = {"nl": "nl", "de": "de", "sv": "sv", "it": "it", "fr": "fr-fr", "es"
 """Language -> voice of espeak-ng."""
 
 VARIANTS = {
-    TUNE: "f1 f3 m1 m3 m5 m7 Andrea Alex Michael Annie steph david linda rob paul marcelo iven boris Gene".split(),
-    KEPT: "f2 f4 f5 m2 m4 m6 m8 Alicia Denis Hugo belinda edward anika max robert norbert iven3 miguel Andy".split(),
+    TUNE: (
+        "f1",
+        "f3",
+        "m1",
+        "m3",
+        "m5",
+        "m7",
+        "Andrea",
+        "Alex",
+        "Michael",
+        "Annie",
+        "steph",
+        "david",
+        "linda",
+        "rob",
+        "paul",
+        "marcelo",
+        "iven",
+        "boris",
+        "Gene",
+    ),
+    KEPT: (
+        "f2",
+        "f4",
+        "f5",
+        "m2",
+        "m4",
+        "m6",
+        "m8",
+        "Alicia",
+        "Denis",
+        "Hugo",
+        "belinda",
+        "edward",
+        "anika",
+        "max",
+        "robert",
+        "norbert",
+        "iven3",
+        "miguel",
+        "Andy",
+    ),
 }
 """Speakers of espeak-ng: other resonances, pitch and voice quality. None is in both parts."""
 
@@ -102,7 +142,9 @@ class Library:
         known = f"2/{speaker.engine}/{speaker.voice}/{speaker.pace}/{pitch}/{language}/{text}"
         file = self._folder / f"{hashlib.sha256(known.encode()).hexdigest()[:24]}.npy"
         if not file.exists():
-            spoken = self._kokoro(speaker, language, text) if speaker.engine == "kokoro" else self._espeak(speaker, text)
+            spoken = (
+                self._kokoro(speaker, language, text) if speaker.engine == "kokoro" else self._espeak(speaker, text)
+            )
             short = (trimmed(spoken) * 32767).astype(np.int16)
             made = file.with_suffix(f".{os.getpid()}.npy")
             np.save(made, short)

@@ -86,7 +86,9 @@ def _turns(seed: int) -> list[sounds.Sound]:
     return [part for turn in range(6) for part in (speech(3.5, 100 * seed + turn), silence(1.5))]
 
 
-@pytest.mark.parametrize(("low", "high"), [(697, 1209), (770, 1336), (852, 1477), (941, 1336), (697, 1477), (941, 1633)])
+@pytest.mark.parametrize(
+    ("low", "high"), [(697, 1209), (770, 1336), (852, 1477), (941, 1336), (697, 1477), (941, 1633)]
+)
 @pytest.mark.parametrize("seconds", [0.08, 0.4])
 def test_not_by_keys(low, high, seconds):
     """A person presses keys."""

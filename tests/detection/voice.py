@@ -35,11 +35,11 @@ def _syllable(rng: np.random.Generator, pitch: float, seconds: float) -> Sound:
     return faded(whole, 0.02, 0.04)
 
 
-
-
 def line(*parts: Sound, codec: str = "alaw", noise_db: float | None = -65.0, seed: int = 1) -> bytes:
     """Parts one after the other, as they arrive from a line with that much noise."""
     sound = np.concatenate(parts)
     if noise_db is not None:
-        sound = sound + noise(np.random.default_rng(seed), len(sound) / RATE + 1, "white")[: len(sound)] * 10 ** (noise_db / 20)
+        sound = sound + noise(np.random.default_rng(seed), len(sound) / RATE + 1, "white")[: len(sound)] * 10 ** (
+            noise_db / 20
+        )
     return coded(as_samples(sound), codec).astype("<i2").tobytes()
