@@ -34,7 +34,7 @@ FAINT_DB, VOICE_FALLS_DB = 24.0, 0.02
 LOUD_FRAMES = 2
 """But for so many frames, in which it fades out or the next beep begins."""
 
-ALONE_S, MELODY_S = 0.5, 4.0
+ALONE_S, MELODY_S = 0.5, 1.2
 """No other tone ended so shortly before a beep, and at most one in the longer time: tunes are no beeps."""
 
 ENDLESS_S = 2.5
@@ -216,6 +216,6 @@ def _same(one: Tone, other: Tone) -> bool:
 def _is_information(tones: list[Tone]) -> bool:
     """Three rising tones, one right after the other."""
     return len(tones) == 3 and all(
-        len(tone.hz) == 1 and _within(tone.hz[0], limits) and 0.2 <= tone.lasted_s <= 0.5
+        len(tone.hz) == 1 and _within(tone.hz[0], limits) and 0.15 <= tone.lasted_s <= 0.5
         for tone, limits in zip(tones, INFORMATION_HZ, strict=True)
     )

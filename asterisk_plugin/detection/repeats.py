@@ -10,10 +10,10 @@ from asterisk_plugin.detection.frames import FRAME_S, QUIETEST_DB
 BLOCK_S = 2.6
 """So much is compared; people repeat a word, but not a sentence to the hundredth of a second."""
 
-SPOKEN_SHARE = 0.4
+SPOKEN_SHARE = 0.2
 """So much of it must be speech."""
 
-ALIKE = 0.98
+ALIKE = 0.975
 """Correlation of the loudness in dB, limited to what is above the noise. Two sentences reach 0.8, music 0.95."""
 
 RANGE_DB = 24.0

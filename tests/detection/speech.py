@@ -108,10 +108,10 @@ def texts(language: str, kind: str, part: str) -> tuple[str, ...]:
     return tuple(everything[language][kind][PARTS.index(part) :: 2])
 
 
-def text_of(rng: Random, speaker: Speaker, language: str, kind: str, part: str) -> str:
-    """One text that this speaker can say."""
+def sayable(speaker: Speaker, language: str, kind: str, part: str) -> tuple[str, ...]:
+    """The texts that this speaker can say."""
     known = texts(language, kind, part)
-    return rng.choice(known[: KOKORO_TEXTS[kind]] if speaker.engine == "kokoro" else known)
+    return known[: KOKORO_TEXTS[kind]] if speaker.engine == "kokoro" else known
 
 
 def speaker_of(rng: Random, language: str, part: str, *, kokoro_share: float) -> Speaker:
