@@ -8,7 +8,7 @@ from asterisk_plugin.detection.beeps import BeepJudge
 from asterisk_plugin.detection.cadence import Levels, Marks, Stretch, chains, limit_db, stretches
 from asterisk_plugin.detection.findings import Finding, Kind, Settings, Why
 from asterisk_plugin.detection.frames import FRAME_S, QUIETEST_DB, Frame, Frames
-from asterisk_plugin.detection.repeats import repeats
+from asterisk_plugin.detection.repeats import RepeatWatch
 
 EVERY, LATER_EVERY, REPEATS_EVERY = 3, 10, 25
 """The cadence is judged every so-manieth frame: each 60 ms, after the verdict each 200 ms. Repeats: 500 ms."""
@@ -37,7 +37,7 @@ class Detector:
     def __init__(self, settings: Settings | None = None) -> None:
         self.greeting_verdict: Finding | None = None
         self._settings = settings or Settings()
-        self._frames, self._beeps = Frames(), BeepJudge()
+        self._frames, self._beeps, self._repeats = Frames(), BeepJudge(), RepeatWatch()
         most = round(self._settings.listen_s / FRAME_S)
         self._levels: Levels = np.full(most, QUIETEST_DB, np.float32)
         self._tonal: Marks = np.zeros(most, np.bool_)
@@ -66,7 +66,7 @@ class Detector:
         self._note(frame)
         if self._is_machine:
             return None
-        finding = self._repeats(round(frame.end_s, 3)) if not self._count % REPEATS_EVERY else None
+        finding = self._said_again(round(frame.end_s, 3)) if not self._count % REPEATS_EVERY else None
         if finding is None and not self._count % (LATER_EVERY if self.greeting_verdict else EVERY):
             finding = self._judge(round(frame.end_s, 3))
         return self._conclude(finding) if finding is not None else None
@@ -95,9 +95,13 @@ class Detector:
         self._last_hz = frame.hz[0]
         self._count += 1
 
-    def _repeats(self, now_s: float) -> Finding | None:
+    def _said_again(self, now_s: float) -> Finding | None:
         levels, tonal = self._levels[: self._count], self._tonal[: self._count]
-        return Finding(Kind.MACHINE, now_s, Why.REPEATS) if repeats(levels, tonal, limit_db(levels, tonal)) else None
+        return (
+            Finding(Kind.MACHINE, now_s, Why.REPEATS)
+            if self._repeats.sees(levels, tonal, limit_db(levels, tonal))
+            else None
+        )
 
     def _judge(self, now_s: float) -> Finding | None:
         own, count = self._settings, self._count
