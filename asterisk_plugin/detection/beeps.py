@@ -17,7 +17,10 @@ TONAL_S = 0.06
 """Shorter is nothing: a vowel can be as pure for two frames."""
 
 BEEP_HZ = (380.0, 2150.0)
-GRADES = ((0.075, 8.0, 0.98), (0.085, 6.0, 0.95), (0.15, 12.0, 0.98), (0.15, 8.0, 0.93), (0.25, 10.0, 0.88))
+GRADES = (
+    *((0.075, 8.0, 0.98), (0.085, 6.0, 0.95), (0.095, 1.0, 0.90)),
+    *((0.15, 12.0, 0.96), (0.15, 10.0, 0.94), (0.15, 8.0, 0.93), (0.25, 10.0, 0.88)),
+)
 """From this length on (of 100 ms 80 to 100 are seen): how far a beep moves at most, and how pure it is at least.
 
 GSM 06.10 makes a tone jitter by several Hz; vowels that are as pure and steady are shorter than 100 ms."""
@@ -30,6 +33,9 @@ QUIETER_DB = 8.0
 
 FAINT_DB, VOICE_FALLS_DB = 24.0, 0.02
 """A tone so far below the loudest frames of the voice is behind it (a radio); that limit sinks by 1 dB a second."""
+
+HOLE_S = 0.045
+"""A lost packet tears a tone apart for so long; double beeps pause longer."""
 
 LOUD_FRAMES = 2
 """But for so many frames, in which it fades out or the next beep begins."""
@@ -124,6 +130,8 @@ class BeepJudge:
         if tone.lasted_s < TONAL_S:
             return self._after(frame)
         pending, self._pending = self._pending, None
+        if self._past and _same(self._past[-1], tone) and tone.start_s - self._past[-1].end_s <= HOLE_S:
+            tone, pending = _joined(self._past.pop(), tone), None
         self._past = [*(one for one in self._past[-12:] if one.end_s > tone.start_s - MELODY_S), tone]
         if _is_information(self._past[-3:]):
             return self._tell(Kind.MACHINE, Why.ANNOUNCEMENT_TONES, frame)
@@ -152,8 +160,8 @@ class BeepJudge:
     def _is_ring(self, tone: Tone) -> bool:
         if not is_progress(tone):
             return False
-        before = [one for one in self._past[:-1] if is_progress(one) and tone.start_s - one.end_s < REPEATED_S]
-        if before or any(low <= tone.lasted_s <= high for low, high in RING_S):
+        before = [one for one in self._past[:-1] if is_progress(one)]
+        if (before and _is_cadence(before[-1], tone)) or any(low <= tone.lasted_s <= high for low, high in RING_S):
             self.heard_ring = tone.end_s
             return True
         return False
@@ -197,6 +205,13 @@ def is_progress(tone: Tone) -> bool:
     return all(_within(one, WANDERING_HZ if wanders else PROGRESS_HZ) for one in tone.hz)
 
 
+def _is_cadence(one: Tone, next_: Tone) -> bool:
+    """A busy tone sounds as long as it pauses, 0.2 to 0.5 s; the British ring is 0.4, 0.2, 0.4 s."""
+    gap_s = next_.start_s - one.end_s
+    busy = 0.16 <= one.lasted_s <= 0.6 and 0.75 <= gap_s / one.lasted_s <= 1.3
+    return busy or (0.3 <= one.lasted_s <= 0.45 and 0.12 <= gap_s <= 0.3)
+
+
 def _is_note(tone: Tone) -> bool:
     """It could be one of a tune; what is shorter or less pure is a part of a word."""
     return tone.lasted_s >= 0.085 and tone.purity >= 0.92 and tone.spread_hz <= 16 and tone.hz[0] > 300
@@ -211,6 +226,17 @@ def _is_key(hz: tuple[float, ...]) -> bool:
 def _same(one: Tone, other: Tone) -> bool:
     """They have a frequency in common: the second tone of a pair is sometimes lost."""
     return any(abs(a - b) < 25 for a in one.hz for b in other.hz)
+
+
+def _joined(one: Tone, rest: Tone) -> Tone:
+    """One tone of which a packet was lost."""
+    return replace(
+        one,
+        end_s=rest.end_s,
+        spread_hz=max(one.spread_hz, rest.spread_hz),
+        level_db=max(one.level_db, rest.level_db),
+        purity=min(one.purity, rest.purity),
+    )
 
 
 def _is_information(tones: list[Tone]) -> bool:

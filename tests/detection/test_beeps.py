@@ -136,3 +136,19 @@ def test_a_fax():
     """It answers with 2100 Hz for three seconds."""
     found = heard(line(silence(0.5), tone((2100.0,), 3.0) * AT, silence(0.5)))
     assert [(one.kind, one.why) for one in found] == [(Kind.MACHINE, Why.FAX_TONE)]
+
+
+@pytest.mark.parametrize(("seconds", "gap_s"), [(0.12, 0.08), (0.8, 0.12), (0.5, 0.15)])
+def test_several_beeps_where_ring_back_is(seconds, gap_s):
+    """They are in no cadence that a network has."""
+    beeps = cadence((425.0,), (seconds, gap_s), 3) * AT
+    found = heard(line(speech(1.0), silence(0.4), beeps, silence(1.5)))
+    assert [one.why for one in found if one.is_machine] == [Why.BEEP]
+
+
+def test_ring_back_with_lost_packets():
+    """A packet that is lost does not make a beep of a ring."""
+    ring = np.frombuffer(line(silence(0.3), cadence((425.0,), (1.5, 3.5), 2) * AT, silence(1.0)), "<i2").copy()
+    for packet in (35, 60, 300, 317):
+        ring[packet * 160 : packet * 160 + 160] = 0
+    assert not any(one.is_machine for one in heard(ring.tobytes()))
