@@ -229,14 +229,10 @@ def _same(one: Tone, other: Tone) -> bool:
 
 
 def _joined(one: Tone, rest: Tone) -> Tone:
-    """One tone of which a packet was lost."""
-    return replace(
-        one,
-        end_s=rest.end_s,
-        spread_hz=max(one.spread_hz, rest.spread_hz),
-        level_db=max(one.level_db, rest.level_db),
-        purity=min(one.purity, rest.purity),
-    )
+    """One tone of which a packet was lost; as steady and pure as its longer part."""
+    longer = one if one.lasted_s > rest.lasted_s else rest
+    level_db = max(one.level_db, rest.level_db)
+    return replace(longer, start_s=one.start_s, end_s=rest.end_s, level_db=level_db, before_db=one.before_db)
 
 
 def _is_information(tones: list[Tone]) -> bool:
