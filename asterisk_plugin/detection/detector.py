@@ -1,0 +1,148 @@
+"""The detector: samples of the called side in, findings out; see `Detector`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from asterisk_plugin.detection.beeps import BeepJudge
+from asterisk_plugin.detection.cadence import Levels, Marks, Stretch, chains, limit_db, stretches
+from asterisk_plugin.detection.findings import Finding, Kind, Settings, Why
+from asterisk_plugin.detection.frames import FRAME_S, QUIETEST_DB, Frame, Frames
+from asterisk_plugin.detection.repeats import RepeatWatch
+
+EVERY, LATER_EVERY, REPEATS_EVERY = 3, 10, 25
+"""The cadence is judged every so-manieth frame: each 60 ms, after the verdict each 200 ms. Repeats: 500 ms."""
+
+STEADY_FRAMES = 4
+"""A tone of so many frames is no speech."""
+
+STILL_HZ = 12.0
+STEADY_SHARE = 0.7
+"""In music the strongest component stays where it was in so many of the frames."""
+
+
+class Detector:
+    """Decides who answered, and hears the beep.
+
+    Give it everything the called side sends from the answer on, also after the verdict and while an agent talks: a
+    beep shows a machine that passed for a person. It never waits and never raises, whatever the bytes are.
+
+    Args:
+        settings: How long each thing must last.
+
+    Attributes:
+        greeting_verdict: The first finding about who answered, None while nothing is decided.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.greeting_verdict: Finding | None = None
+        self._settings = settings or Settings()
+        self._frames, self._beeps, self._repeats = Frames(), BeepJudge(), RepeatWatch()
+        most = round(self._settings.listen_s / FRAME_S)
+        self._levels: Levels = np.full(most, QUIETEST_DB, np.float32)
+        self._tonal: Marks = np.zeros(most, np.bool_)
+        self._still: Marks = np.zeros(most, np.bool_)
+        self._count, self._last_hz = 0, 0.0
+        self._is_machine = False
+
+    def take(self, samples: bytes) -> Finding | None:
+        """Hear what came; of several findings in one call the weightiest is given.
+
+        Args:
+            samples: Signed, 16 bits, little-endian, 8 kHz, mono; any number of bytes.
+
+        Returns:
+            The first verdict; a beep; or MACHINE after another verdict, when it turns out to have been wrong.
+        """
+        found = [finding for frame in self._frames.take(samples) if (finding := self._hear(frame)) is not None]
+        return next((one for one in found if one.is_machine), found[-1] if found else None)
+
+    def _hear(self, frame: Frame) -> Finding | None:
+        tone = self._beeps.take(frame)
+        if tone is not None:
+            return self._conclude(tone)
+        if self._count >= len(self._levels):
+            return None
+        self._note(frame)
+        if self._is_machine:
+            return None
+        finding = self._said_again(round(frame.end_s, 3)) if not self._count % REPEATS_EVERY else None
+        if finding is None and not self._count % (LATER_EVERY if self.greeting_verdict else EVERY):
+            finding = self._judge(round(frame.end_s, 3))
+        return self._conclude(finding) if finding is not None else None
+
+    def amd_said(self, status: str) -> Finding | None:
+        """Take what app_amd found, where it runs too: it may end the wait for a person, and never makes a machine.
+
+        Args:
+            status: `AMDSTATUS`; `HUMAN` is believed, since app_amd errs towards machines, and all else is not.
+        """
+        if status != "HUMAN" or self.greeting_verdict is not None:
+            return None
+        return self._conclude(Finding(Kind.PERSON, round(self._frames.heard_s, 3), Why.AMD))
+
+    def _conclude(self, finding: Finding) -> Finding:
+        self.greeting_verdict = self.greeting_verdict or finding
+        self._is_machine = self._is_machine or finding.is_machine
+        return finding
+
+    def _note(self, frame: Frame) -> None:
+        at, run = self._count, self._beeps.run
+        self._levels[at] = frame.level_db
+        if run is not None and len(run.seen) >= STEADY_FRAMES and run.hz[-1] < 500 and self._beeps.is_progress:
+            self._tonal[max(0, round(run.start_s / FRAME_S)) : at + 1] = True
+        self._still[at] = frame.power > 0 and abs(frame.hz[0] - self._last_hz) < STILL_HZ
+        self._last_hz = frame.hz[0]
+        self._count += 1
+
+    def _said_again(self, now_s: float) -> Finding | None:
+        levels, tonal = self._levels[: self._count], self._tonal[: self._count]
+        return (
+            Finding(Kind.MACHINE, now_s, Why.REPEATS)
+            if self._repeats.sees(levels, tonal, limit_db(levels, tonal))
+            else None
+        )
+
+    def _judge(self, now_s: float) -> Finding | None:
+        own, count = self._settings, self._count
+        spoken = stretches(self._levels[:count], self._tonal[:count])
+        if not spoken:
+            return self._nobody(now_s)
+        machine = self._goes_on(spoken, now_s)
+        if machine is not None or self.greeting_verdict is not None:
+            return machine
+        first = chains(spoken, own.pause_after_short_s)[0]
+        lasted_s = first[-1].end_s - first[0].start_s
+        if lasted_s > own.short_s:
+            first = chains(spoken, own.pause_after_long_s)[0]
+            lasted_s = first[-1].end_s - first[0].start_s
+        is_short = lasted_s <= own.short_s
+        pause_s = own.pause_after_short_s if is_short else own.pause_after_long_s
+        if now_s - first[-1].end_s >= pause_s:
+            return Finding(Kind.PERSON, now_s, Why.SHORT_GREETING if is_short else Why.GREETING_AND_WAIT)
+        if own.undecided_s and now_s >= own.undecided_s and not self._beeps.may_tell_soon:
+            return Finding(Kind.NOT_SURE, now_s, Why.STILL_SPEAKING)
+        return None
+
+    def _nobody(self, now_s: float) -> Finding | None:
+        if self.greeting_verdict is not None or now_s < self._settings.silence_s:
+            return None
+        rings = self._beeps.heard_ring is not None
+        return Finding(Kind.NOT_SURE, now_s, Why.RING_BACK) if rings else Finding(Kind.PERSON, now_s, Why.SILENCE)
+
+    def _goes_on(self, spoken: list[Stretch], now_s: float) -> Finding | None:
+        """Somebody who speaks and does not wait."""
+        own, first = self._settings, chains(spoken, self._settings.waits_s)[0]
+        start_s, end_s = first[0].start_s, first[-1].end_s
+        if now_s - end_s >= own.waits_s:
+            return None
+        span = slice(round(start_s / FRAME_S), round(end_s / FRAME_S))
+        if end_s - start_s >= own.music_s and float(self._still[span].mean()) >= STEADY_SHARE:
+            return Finding(Kind.MACHINE, now_s, Why.MUSIC)
+        without = chains(spoken, own.pause_after_long_s)[0]
+        if without[-1].end_s - start_s >= own.long_greeting_s:
+            late = self.greeting_verdict is not None
+            return Finding(Kind.MACHINE, now_s, Why.TALKS_ON if late else Why.LONG_GREETING)
+        if sum(one.lasted_s for one in first) >= own.talks_on_s:
+            return Finding(Kind.MACHINE, now_s, Why.TALKS_ON)
+        return None

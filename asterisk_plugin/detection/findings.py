@@ -1,0 +1,82 @@
+"""What the detector can find, and what it goes by."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class Kind(enum.StrEnum):
+    """Who or what is heard."""
+
+    MACHINE = "machine"
+    PERSON = "person"
+    BEEP = "beep"
+    NOT_SURE = "not sure"
+
+
+class Why(enum.StrEnum):
+    """What showed it; these ids stand in logs and are never used anew for something else."""
+
+    BEEP = "beep"
+    ANNOUNCEMENT_TONES = "announcement-tones"
+    FAX_TONE = "fax-tone"
+    MUSIC = "music"
+    LONG_GREETING = "long-greeting"
+    TALKS_ON = "talks-on"
+    REPEATS = "repeats"
+    SHORT_GREETING = "short-greeting"
+    GREETING_AND_WAIT = "greeting-and-wait"
+    SILENCE = "silence"
+    RING_BACK = "ring-back"
+    STILL_SPEAKING = "still-speaking"
+    AMD = "amd"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something heard.
+
+    Args:
+        kind: What it means; NOT_SURE is to be treated as a person.
+        at_s: When it was known, seconds of sound since the answer.
+        why: What showed it.
+    """
+
+    kind: Kind
+    at_s: float
+    why: Why
+
+    @property
+    def is_machine(self) -> bool:
+        """Nobody is there: no agent should go on talking."""
+        return self.kind in (Kind.MACHINE, Kind.BEEP)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How long each thing must last. Tuned on the corpus of tests/detection; see CONTRIBUTING.md, Decisions.
+
+    Args:
+        silence_s: Nobody spoke for so long since the answer: a person .
+        pause_after_short_s: Silence after a greeting of up to `short_s` that shows a person who waits.
+        pause_after_long_s: The same after a longer one: machines breathe between sentences.
+        short_s: Up to here a greeting is a word or a name.
+        long_greeting_s: Who speaks so long and still goes on is a machine.
+        talks_on_s: So much speech without ever waiting `waits_s` is a machine, also after the verdict.
+        waits_s: A pause of this length belongs to a conversation.
+        music_s: So long without a pause, with the steady notes of music.
+        listen_s: Cadence is followed so long since the answer; beeps are listened for without end.
+        undecided_s: Somebody who still speaks so long after the answer is given as NOT_SURE; 0: wait for the end.
+    """
+
+    silence_s: float = 1.9
+    pause_after_short_s: float = 0.5
+    pause_after_long_s: float = 0.9
+    short_s: float = 1.5
+    long_greeting_s: float = 8.0
+    talks_on_s: float = 7.5
+    waits_s: float = 1.3
+    music_s: float = 4.0
+    listen_s: float = 30.0
+    undecided_s: float = 1.9

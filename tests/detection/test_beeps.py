@@ -1,0 +1,154 @@
+"""Beeps are heard, whatever the line does to them; nothing else on a telephone line is taken for one."""
+
+import random
+
+import numpy as np
+import pytest
+
+from asterisk_plugin.detection.detector import Detector
+from asterisk_plugin.detection.findings import Finding, Kind, Why
+from tests.detection import sounds
+from tests.detection.sounds import cadence, gsm_library, silence, tone
+from tests.detection.voice import line, speech
+
+AT = 10 ** (-24 / 20) * np.sqrt(2)
+"""Amplitude of a tone as loud as speech."""
+
+CODECS = ["alaw", "ulaw", pytest.param("gsm", marks=pytest.mark.skipif(not gsm_library(), reason="no libgsm"))]
+
+
+def heard(data: bytes) -> list[Finding]:
+    """Everything found, packet by packet."""
+    detector = Detector()
+    found = (detector.take(data[at : at + 320]) for at in range(0, len(data), 320))
+    return [one for one in found if one is not None]
+
+
+def kinds(data: bytes) -> set[Kind]:
+    return {one.kind for one in heard(data)}
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("seconds", [0.1, 0.2, 0.5, 1.0, 4.0])
+@pytest.mark.parametrize("hz", [(500.0,), (850.0,), (1000.0,), (1400.0,), (2050.0,), (600.0, 1000.0), (1100.0, 1750.0)])
+def test_a_beep_is_heard(hz, seconds, codec):
+    """Single and dual, short and long, after every codec; while it sounds or soon after it."""
+    data = line(speech(1.5), silence(0.4), tone(hz, seconds) * AT, silence(1.5), codec=codec)
+    (beep,) = [one for one in heard(data) if one.kind is Kind.BEEP]
+    assert 1.9 < beep.at_s < 1.9 + seconds + 0.4
+    assert beep.why is Why.BEEP
+
+
+@pytest.mark.parametrize("hz", [400.0, 425.0, 440.0, 450.0])
+def test_a_beep_where_ring_back_is(hz):
+    """It is waited whether it comes again, as a busy tone would."""
+    found = heard(line(speech(1.0), silence(0.4), tone((hz,), 0.3) * AT, silence(1.5)))
+    assert [one.why for one in found if one.is_machine] == [Why.BEEP]
+
+
+@pytest.mark.parametrize("noise_db", [-50, -44, -38])
+@pytest.mark.parametrize("seconds", [0.15, 0.6])
+def test_under_noise(noise_db, seconds):
+    """14 dB above the noise of the line is enough."""
+    assert Kind.BEEP in kinds(line(silence(1.0), tone((1000.0,), seconds) * AT, silence(1.0), noise_db=noise_db))
+
+
+@pytest.mark.parametrize(("in_s", "out_s"), [(0.06, 0.01), (0.01, 0.3), (0.06, 0.3)])
+def test_faded(in_s, out_s):
+    """Machines fade their beep in and out."""
+    beep = tone((980.0,), 0.5, in_s=in_s, out_s=out_s) * AT
+    assert Kind.BEEP in kinds(line(speech(1.0), silence(0.2), beep, silence(1.0)))
+
+
+def test_a_double_beep_is_told_once():
+    """Who listens for the beep wants to know it once."""
+    beep = tone((1000.0,), 0.2) * AT
+    found = heard(line(silence(0.5), beep, silence(0.1), beep, silence(1.0)))
+    assert [one.kind for one in found if one.is_machine] == [Kind.BEEP]
+
+
+def test_after_a_person_seemed_to_answer():
+    """It goes on listening, for minutes."""
+    data = line(speech(0.6), silence(2.0), speech(40.0, seed=5), silence(0.5), tone((1400.0,), 0.3) * AT, silence(0.5))
+    found = heard(data)
+    assert found[0].kind is Kind.PERSON
+    assert found[-1].kind is Kind.BEEP
+    assert found[-1].at_s > 43
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_not_in_speech(seed):
+    """Half a minute each."""
+    assert Kind.BEEP not in kinds(line(silence(0.3), speech(0.7, seed), silence(1.5), *_turns(seed)))
+
+
+def _turns(seed: int) -> list[sounds.Sound]:
+    return [part for turn in range(6) for part in (speech(3.5, 100 * seed + turn), silence(1.5))]
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(697, 1209), (770, 1336), (852, 1477), (941, 1336), (697, 1477), (941, 1633)]
+)
+@pytest.mark.parametrize("seconds", [0.08, 0.4])
+def test_not_by_keys(low, high, seconds):
+    """A person presses keys."""
+    keys = cadence((low * 1.01, high * 0.99), (seconds, 0.1), 3) * AT
+    assert Kind.BEEP not in kinds(line(speech(0.7), silence(1.0), keys, silence(1.0)))
+
+
+@pytest.mark.parametrize(
+    ("hz", "steps"),
+    [
+        ((425.0,), (1.0, 4.0)),
+        ((440.0,), (1.5, 3.5)),
+        ((425.0,), (1.5, 3.0)),
+        ((400.0, 450.0), (0.4, 0.2, 0.4, 2.0)),
+        ((440.0, 480.0), (2.0, 4.0)),
+        ((425.0,), (0.5, 0.5)),
+        ((425.0,), (0.25, 0.25)),
+        ((425.0,), (0.2, 0.2)),
+        ((400.0,), (0.375, 0.375)),
+    ],
+)
+@pytest.mark.parametrize("codec", CODECS)
+def test_not_by_ring_back_or_busy_tone(hz, steps, codec):
+    """A telephone system that answers and rings on has nobody's message to take."""
+    found = heard(line(silence(0.3), cadence(hz, steps, 3) * AT, silence(1.0), codec=codec))
+    assert not any(one.is_machine for one in found)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_not_in_music(seed):
+    """Music on hold, put on by a person during the talk."""
+    music = sounds.levelled(sounds.music(random.Random(seed), 8.0), -24)
+    assert Kind.BEEP not in kinds(line(speech(0.7), silence(2.0), speech(2.0, 3), silence(0.3), music, silence(1.0)))
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_special_information_tones(codec):
+    """Three tones before an announcement: nobody is there."""
+    found = heard(line(silence(0.3), sounds.special_information() * AT, silence(0.2), speech(2.0), codec=codec))
+    assert (found[0].kind, found[0].why) == (Kind.MACHINE, Why.ANNOUNCEMENT_TONES)
+    assert not any(one.kind is Kind.BEEP for one in found)
+
+
+def test_a_fax():
+    """It answers with 2100 Hz for three seconds."""
+    found = heard(line(silence(0.5), tone((2100.0,), 3.0) * AT, silence(0.5)))
+    assert [(one.kind, one.why) for one in found] == [(Kind.MACHINE, Why.FAX_TONE)]
+
+
+@pytest.mark.parametrize(("seconds", "gap_s"), [(0.12, 0.08), (0.8, 0.12), (0.5, 0.15)])
+def test_several_beeps_where_ring_back_is(seconds, gap_s):
+    """They are in no cadence that a network has."""
+    beeps = cadence((425.0,), (seconds, gap_s), 3) * AT
+    found = heard(line(speech(1.0), silence(0.4), beeps, silence(1.5)))
+    assert [one.why for one in found if one.is_machine] == [Why.BEEP]
+
+
+def test_ring_back_with_lost_packets():
+    """A packet that is lost does not make a beep of a ring."""
+    ring = np.frombuffer(line(silence(0.3), cadence((425.0,), (1.5, 3.5), 2) * AT, silence(1.0)), "<i2").copy()
+    for packet in (35, 60, 300, 317):
+        ring[packet * 160 : packet * 160 + 160] = 0
+    assert not any(one.is_machine for one in heard(ring.tobytes()))
