@@ -36,7 +36,7 @@ live: $(STAMP) ## only the tests on the live lab
 soak: $(STAMP) ## 200 calls into the objection line while everything is killed, 300 times (some 20 minutes)
 	$(BIN)/python -m tests.lab.kill_campaign
 
-waiting: $(STAMP) ## 100 callers in a queue for minutes, agents coming and going, the service killed (some 6 minutes)
+waiting: $(STAMP) ## 100 callers in a queue for minutes, agents coming and going, the service killed (some 10 minutes)
 	$(BIN)/python -m tests.lab.waiting_room
 
 check: $(STAMP) ## format, lint, types, dialplan, rulebooks
