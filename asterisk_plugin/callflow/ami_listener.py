@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
+from asterisk_plugin.errors import ActionRefusedError, ManagerError
+
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+
+REPEAT_S = 0.5
+"""Between two tries to learn something of Asterisk."""
 
 
 class Manager(Protocol):
@@ -51,6 +56,25 @@ class AmiListener:
     def _manager(self) -> Manager:
         assert self._attached is not None, "attach() comes before the first event"
         return self._attached
+
+    async def _until_answered(self, look: Callable[[], Awaitable[None]], what: str) -> None:
+        """Look until Asterisk answers; a refusal is its answer too.
+
+        Args:
+            look: Raises ManagerError when there is no answer.
+            what: What cannot be seen meanwhile, for the log.
+        """
+        fault = ""
+        while True:
+            try:
+                return await look()
+            except ManagerError as exc:
+                if str(exc) != fault:  # once, not at every try
+                    fault = str(exc)
+                    self._log.error("%s: %s cannot be seen: %s", self._name, what, exc)
+                if isinstance(exc, ActionRefusedError):
+                    return None
+            await asyncio.sleep(REPEAT_S)
 
     def _start(self, job: Coroutine[object, object, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(job)

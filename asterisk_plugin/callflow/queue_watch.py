@@ -16,12 +16,13 @@ from asterisk_plugin.callflow.queue_calls import WaitingCall
 from asterisk_plugin.callflow.queue_fields import queue_event, snapshots
 from asterisk_plugin.callflow.queue_look import entries_of, noted_of, running_of
 from asterisk_plugin.callflow.queue_record import QueueRecord
+from asterisk_plugin.callflow.trunk_legs import UP
 from asterisk_plugin.core.queue_events import Abandoned, Joined
 from asterisk_plugin.core.queue_state import QueueState, step
 from asterisk_plugin.core.wait_estimate import estimate_wait
 from asterisk_plugin.core.wait_told import tell
 from asterisk_plugin.core.waiting import Left
-from asterisk_plugin.errors import ActionRefusedError, ManagerError
+from asterisk_plugin.errors import ManagerError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,11 +34,8 @@ if TYPE_CHECKING:
     Fields = Mapping[str, str]
 
 ACTION_TIMEOUT_S = 2.0
-LOOK_AGAIN_S = 0.5
 LOWERED, AS_IT_WAS = "-3", "1"
 """Of `VOLUME(TX)`: a third, and once. The words are as much louder in their files, so what goes down is the music."""
-
-UP = "6"
 
 _ENDS = {"call-back": Left.CALL_BACK, "person": Left.PERSON, "objection": Left.OBJECTION, "done": Left.UNKNOWN}
 _GIVES_UP = ("person", "objection")
@@ -220,41 +218,33 @@ class QueueWatch(AmiListener):
             self._looking = self._start(self._look())
 
     async def _look(self) -> None:
-        """Take the queues as they are now, and see who came and who went meanwhile; until Asterisk answers."""
-        fault = ""
+        """Take the queues as they are now, and see who came and who went meanwhile."""
         try:
-            while True:
-                try:
-                    return await self._look_once()
-                except ManagerError as exc:
-                    if str(exc) != fault:  # once, not at every try
-                        fault = str(exc)
-                        _log.error("%s: the queues cannot be seen: %s", self._name, exc)
-                    if isinstance(exc, ActionRefusedError):
-                        return None
-                await asyncio.sleep(LOOK_AGAIN_S)
+            await self._until_answered(self._look_once, "the queues")
         finally:
             if self._looking is asyncio.current_task():
                 self._looking = None
 
     async def _look_once(self) -> None:
+        is_first = not self._has_seen
+        known, hooks = dict(self._calls), tuple(self._hooks)  # whoever comes from here on is told of by events
         messages = await entries_of(self._manager)
         for queue, seen in snapshots(messages).items():
             self._step(queue, seen)
         self._has_seen = True
         entries = {one.get("Uniqueid", ""): one for one in messages if one.get("Event") == "QueueEntry"}
-        known = dict(self._calls)  # whoever comes from here on is told of by events
         running = await running_of(self._manager)
         for unique_id, call in known.items():
             if self._calls.get(unique_id) is call:
-                self._look_at(call, running.get(unique_id), is_waiting=unique_id in entries)
-        for key in [key for key in self._hooks if key not in running]:
-            await self._volume(self._hooks.pop(key), AS_IT_WAS)
+                self._look_at(call, running.get(unique_id))
+        for key in hooks:
+            if key not in running and key in self._hooks:
+                await self._volume(self._hooks.pop(key), AS_IT_WAS)
         for unique_id, channel in running.items():
-            if unique_id in entries or channel.get("Application") == "Queue":
+            if is_first and (unique_id in entries or channel.get("Application") == "Queue"):
                 await self._found(channel, entries.get(unique_id))
 
-    def _look_at(self, call: WaitingCall, channel: Fields | None, *, is_waiting: bool) -> None:
+    def _look_at(self, call: WaitingCall, channel: Fields | None) -> None:
         """One whom we know: gone, answered towards the network, or not where it was."""
         if channel is None:
             del self._calls[call.unique_id]
@@ -262,7 +252,7 @@ class QueueWatch(AmiListener):
             return
         if channel.get("ChannelState") == UP:
             call.charged_from = call.charged_from or self._gate.clock()
-        call.is_lost = not is_waiting
+        call.is_lost = self._queues.get(call.queue, QueueState()).position_of(call.unique_id) is None
 
     async def _found(self, channel: Fields, entry: Fields | None) -> None:
         """One in a queue's hands: ours if the dialplan noted since when; new to us only while it waits."""
@@ -270,7 +260,7 @@ class QueueWatch(AmiListener):
         call = self._calls.get(unique_id)
         if call is None:
             noted = await noted_of(self._manager, name)
-            if not noted or unique_id in self._gone:
+            if not noted or unique_id in self._gone or unique_id in self._calls:
                 return
             call = WaitingCall.of(self._gate, {**channel, **(entry or {}), **noted})
             if channel.get("ChannelState") == UP:

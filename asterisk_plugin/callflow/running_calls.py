@@ -15,7 +15,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from asterisk_plugin.callflow.ami_listener import AmiListener
+from asterisk_plugin.callflow.ami_listener import REPEAT_S, AmiListener
 from asterisk_plugin.callflow.running_legs import RunningLeg, agents_of, campaign_of, e164_of, messages_to, read_value
 from asterisk_plugin.callflow.trunk_legs import (
     READ_TIMEOUT_S,
@@ -41,7 +41,6 @@ CALL_REJECTED = "21"  # Q.850
 REMEMBERED_S = 30.0
 HANGUP_TIMEOUT_S = 2.0
 RESYNC_TIMEOUT_S = 5.0
-REPEAT_S = 0.5
 
 _log = logging.getLogger("ringfence.objections")
 
@@ -108,7 +107,7 @@ class RunningCalls(AmiListener):
         """The AMI connection is up: learn what runs, and see what was missed."""
         if self._resyncing is not None:
             self._resyncing.cancel()  # it waits for the list of a connection that is gone
-        self._resyncing = self._start(self._resync())
+        self._resyncing = self._start(self._until_answered(self._resync, "running calls"))
 
     def objected(self, objected: Objected) -> None:
         """A person has objected; returns at once. Told twice, acted on once."""
@@ -292,23 +291,13 @@ class RunningCalls(AmiListener):
 
     async def _resync(self) -> None:
         """Learn the legs that run already, then see whether anybody has objected to them."""
-        fault = ""
-        while True:
-            asked_s = asyncio.get_running_loop().time()
-            gone = self._gone = set()
-            try:
-                messages = await self._manager.send_action("CoreShowChannels", {}, RESYNC_TIMEOUT_S)
-                break
-            except ManagerError as exc:
-                if str(exc) != fault:  # once, not at every try
-                    fault = str(exc)
-                    _log.error("%s: running calls cannot be seen: %s", self._name, exc)
-                if isinstance(exc, ActionRefusedError):
-                    return
-            finally:
-                if self._gone is gone:
-                    self._gone = None
-            await asyncio.sleep(REPEAT_S)
+        asked_s = asyncio.get_running_loop().time()
+        gone = self._gone = set()
+        try:
+            messages = await self._manager.send_action("CoreShowChannels", {}, RESYNC_TIMEOUT_S)
+        finally:
+            if self._gone is gone:
+                self._gone = None
         running = {m["Uniqueid"]: m for m in messages[1:] if trunk_of(m.get("Channel", ""), self._trunks)}
         for unique_id in self._legs.keys() - running.keys():
             if self._legs[unique_id].since_s < asked_s:

@@ -58,7 +58,7 @@ class Settings:
     """How long each thing must last. Tuned on the corpus of tests/detection; see CONTRIBUTING.md, Decisions.
 
     Args:
-        silence_s: Nobody spoke for so long since the answer: a person .
+        silence_s: Nobody spoke for so long since the answer: a person.
         pause_after_short_s: Silence after a greeting of up to `short_s` that shows a person who waits.
         pause_after_long_s: The same after a longer one: machines breathe between sentences.
         short_s: Up to here a greeting is a word or a name.

@@ -103,6 +103,11 @@ class Scene:
         self.watch.up()
         await self.take()
 
+    async def settles(self):
+        """Whatever was begun is done."""
+        for _ in range(100):
+            await asyncio.sleep(0)
+
     def later(self, seconds):
         self.now += dt.timedelta(seconds=seconds)
 
@@ -383,6 +388,48 @@ async def test_who_leaves_while_it_looks_does_not_come_back(scene):
     assert scene.published.known[scene.wait_of(SECOND)]["position"] == 1
 
 
+async def test_who_joins_while_it_looks_can_still_give_up(scene):
+    """The list of those who wait was made a moment before; nothing about them is in doubt."""
+
+    async def late():
+        await scene.joins(FIRST, 1000.0)
+        return [{"Response": "Success"}]
+
+    scene.manager.answers = {
+        "QueueStatus": late,
+        "CoreShowChannels": [{"Response": "Success"}, {"Event": "CoreShowChannel", **FIRST}],
+    }
+    scene.watch.up()
+    await scene.settles()
+    await scene.take({"Event": "Hangup", **FIRST})
+    assert [left["how"] for left in scene.left()] == ["abandoned"]
+
+
+async def test_words_that_begin_while_it_looks_keep_the_music_down(scene):
+    """The channel that speaks is younger than the list of channels."""
+    await scene.joins(FIRST, 1000.0)
+
+    async def late():
+        await scene.announces(FIRST)
+        return [{"Response": "Success"}, {"Event": "CoreShowChannel", **FIRST}]
+
+    scene.manager.answers = {"CoreShowChannels": late}
+    scene.watch.up()
+    await scene.settles()
+    assert scene.manager.volumes() == [(FIRST["Channel"], LOWERED)]
+
+
+async def test_a_look_in_between_touches_nobodys_sound(scene):
+    """Only the first one on a connection puts right what an earlier service left; with many callers it is much work."""
+    await scene.joins(FIRST, 1000.0)
+    await scene.looks(FIRST)
+    sent = len(scene.manager.volumes())
+    await scene.take({"Event": "QueueCallerJoin", "Queue": "waiting-1", **SECOND, "Position": "9", "Count": "9"})
+    await scene.settles()
+    assert [name for name, _ in scene.manager.sent].count("QueueStatus") == 2
+    assert len(scene.manager.volumes()) == sent
+
+
 async def test_a_count_that_does_not_fit_makes_it_look_again(scene):
     """An event was missed: the next one tells."""
     event = {"Event": "QueueCallerJoin", "Queue": "waiting-1", **FIRST, "Position": "3", "Count": "3"}
@@ -392,7 +439,7 @@ async def test_a_count_that_does_not_fit_makes_it_look_again(scene):
 
 async def test_it_looks_until_asterisk_answers(scene, monkeypatch):
     """Or nobody would be told anything for as long as the connection lasts."""
-    monkeypatch.setattr("asterisk_plugin.callflow.queue_watch.LOOK_AGAIN_S", 0.001)
+    monkeypatch.setattr("asterisk_plugin.callflow.ami_listener.REPEAT_S", 0.001)
     await scene.joins(FIRST, 1000.0)
     await scene.announces(FIRST)
     assert not scene.published.known[scene.wait_of(FIRST)]["nobody"], "it is not known whether anybody is there"

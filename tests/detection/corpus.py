@@ -66,7 +66,7 @@ class Scene:
     rng: Random
     part: str
     language: str
-    library: Library
+    spoken: Library
     speaker: Speaker
     pieces: list[Sound] = field(default_factory=list)
     beep_s: float | None = None
@@ -89,7 +89,7 @@ class Scene:
             if index:
                 # One breath in twelve is a long one.
                 self.wait(*((1.0, 1.6) if self.rng.random() < 0.08 and kind != "nervous" else breath))
-            self.add(self.library.say(self.speaker, self.language, part.strip()), 0.0)
+            self.add(self.spoken.say(self.speaker, self.language, part.strip()), 0.0)
 
     def _another(self, kind: str) -> str:
         """A text of a kind; none twice, because a voice that is computed would say it in the very same way."""
@@ -165,7 +165,7 @@ def others_talking(scene: Scene) -> None:
         while at < 36:
             kind = scene.rng.choice(("talk", "long", "machine"))
             text = scene.rng.choice(sayable(other, scene.language, kind, scene.part))
-            said = scene.library.say(other, scene.language, text.replace("|", ""))
+            said = scene.spoken.say(other, scene.language, text.replace("|", ""))
             if scene.rng.random() < 0.5:
                 said = said[scene.rng.randrange(len(said) // 2) :]
             start = round(at * sounds.RATE)
