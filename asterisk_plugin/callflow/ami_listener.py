@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
+LOOK_TIMEOUT_S = 5.0
 REPEAT_S = 0.5
 """Between two tries to learn something of Asterisk."""
 
@@ -26,6 +27,16 @@ class Manager(Protocol):
             ManagerLostError: Not connected, or no answer in time.
         """
         ...
+
+
+async def running_of(manager: Manager) -> dict[str, Mapping[str, str]]:
+    """The running channels by unique id, their fields named as in `CoreShowChannel`.
+
+    Raises:
+        ManagerError: Asterisk does not answer.
+    """
+    messages = await manager.send_action("CoreShowChannels", {}, LOOK_TIMEOUT_S)
+    return {message["Uniqueid"]: message for message in messages if message.get("Uniqueid")}
 
 
 class AmiListener:

@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from asterisk_plugin.callflow.queue_evidence import wait_id
+from asterisk_plugin.callflow.running_legs import read_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from asterisk_plugin.callflow.ami_listener import Manager
     from asterisk_plugin.callflow.gate import Gate
     from asterisk_plugin.core.wait_told import Told
 
 CALL_BACK = "@ringfence-call-back"
 """In the name of a channel that waits in place of somebody who is to be called back."""
+
+_SINCE, _NOW = "RINGFENCE_QUEUE_SINCE", "STRFTIME(,,%s.%3q)"
 
 LONGEST_S = 24 * 3600
 """Nobody waits for longer; whoever says so is not believed."""
@@ -75,6 +79,23 @@ class WaitingCall:
     def is_placeholder(self) -> bool:
         """Nobody waits there: the person is to be called back."""
         return CALL_BACK in self.channel
+
+
+async def noted_of(manager: Manager, channel: str) -> dict[str, str]:
+    """Since when a channel waits, as the dialplan noted it, and how long that is by Asterisk's clock.
+
+    Returns:
+        `Since` and `Waited` as in the dialplan's own events; empty when it does not wait through us, or is gone.
+
+    Raises:
+        ManagerError: Asterisk does not answer.
+    """
+    since = await read_value(manager, channel, _SINCE)
+    now = await read_value(manager, channel, _NOW) if since else ""
+    try:
+        return {"Since": since, "Waited": f"{float(now) - float(since):.3f}"}
+    except ValueError:
+        return {}
 
 
 def seconds_of(text: str) -> float | None:

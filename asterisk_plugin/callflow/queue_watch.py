@@ -11,10 +11,9 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
-from asterisk_plugin.callflow.ami_listener import AmiListener
-from asterisk_plugin.callflow.queue_calls import WaitingCall
+from asterisk_plugin.callflow.ami_listener import LOOK_TIMEOUT_S, AmiListener, running_of
+from asterisk_plugin.callflow.queue_calls import WaitingCall, noted_of
 from asterisk_plugin.callflow.queue_fields import queue_event, snapshots
-from asterisk_plugin.callflow.queue_look import entries_of, noted_of, running_of
 from asterisk_plugin.callflow.queue_record import QueueRecord
 from asterisk_plugin.callflow.trunk_legs import UP
 from asterisk_plugin.core.queue_events import Abandoned, Joined
@@ -228,7 +227,7 @@ class QueueWatch(AmiListener):
     async def _look_once(self) -> None:
         is_first = not self._has_seen
         known, hooks = dict(self._calls), tuple(self._hooks)  # whoever comes from here on is told of by events
-        messages = await entries_of(self._manager)
+        messages = await self._manager.send_action("QueueStatus", {}, LOOK_TIMEOUT_S)
         for queue, seen in snapshots(messages).items():
             self._step(queue, seen)
         self._has_seen = True

@@ -15,7 +15,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from asterisk_plugin.callflow.ami_listener import REPEAT_S, AmiListener
+from asterisk_plugin.callflow.ami_listener import REPEAT_S, AmiListener, running_of
 from asterisk_plugin.callflow.running_legs import RunningLeg, agents_of, campaign_of, e164_of, messages_to, read_value
 from asterisk_plugin.callflow.trunk_legs import (
     READ_TIMEOUT_S,
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 CALL_REJECTED = "21"  # Q.850
 REMEMBERED_S = 30.0
 HANGUP_TIMEOUT_S = 2.0
-RESYNC_TIMEOUT_S = 5.0
 
 _log = logging.getLogger("ringfence.objections")
 
@@ -294,11 +293,11 @@ class RunningCalls(AmiListener):
         asked_s = asyncio.get_running_loop().time()
         gone = self._gone = set()
         try:
-            messages = await self._manager.send_action("CoreShowChannels", {}, RESYNC_TIMEOUT_S)
+            channels = await running_of(self._manager)
         finally:
             if self._gone is gone:
                 self._gone = None
-        running = {m["Uniqueid"]: m for m in messages[1:] if trunk_of(m.get("Channel", ""), self._trunks)}
+        running = {key: one for key, one in channels.items() if trunk_of(one.get("Channel", ""), self._trunks)}
         for unique_id in self._legs.keys() - running.keys():
             if self._legs[unique_id].since_s < asked_s:
                 del self._legs[unique_id]  # its Hangup came while we were away

@@ -30,7 +30,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from asterisk_plugin.callflow.ami_listener import AmiListener
+from asterisk_plugin.callflow.ami_listener import AmiListener, running_of
 from asterisk_plugin.callflow.trunk_legs import (
     DOWN,
     RINGING,
@@ -57,7 +57,6 @@ CALL_REJECTED = "21"  # Q.850
 
 HANGUP_TIMEOUT_S = 2.0
 STORE_WAIT_S = 1.0  # the store has a shorter limit of its own
-RESYNC_TIMEOUT_S = 5.0
 
 _LOG = logging.getLogger(__name__)
 
@@ -248,14 +247,14 @@ class Watchdog(AmiListener):
         gone: set[str] = set()
         self._gone = gone
         try:
-            messages = await self._manager.send_action("CoreShowChannels", {}, RESYNC_TIMEOUT_S)
+            channels = await running_of(self._manager)
         except ManagerError as exc:
             self._on_event("resync-failed")
             _LOG.error("%s: running channels cannot be seen: %s", self._name, exc)
             return
         finally:
             self._gone = None
-        running = {m["Uniqueid"]: m for m in messages[1:] if trunk_of(m.get("Channel", ""), self._trunks)}
+        running = {key: one for key, one in channels.items() if trunk_of(one.get("Channel", ""), self._trunks)}
         for unique_id, leg in tuple(self._legs.items()):
             if unique_id not in running and leg.since_s < asked_s:
                 self._end(unique_id, leg.channel)  # its Hangup came while we were away
