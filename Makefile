@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test live soak waiting check serve bench simulate hear prompts format clean
+.PHONY: help setup demo libgsm test live soak waiting check serve bench simulate hear prompts format clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -24,7 +24,10 @@ $(STAMP): pyproject.toml
 demo: $(STAMP) ## real calls through a real Asterisk: what was decided, what the carrier saw
 	$(BIN)/python -m tests.lab.demo
 
-test: $(STAMP) ## every test, the live ones too; what measures times runs alone
+libgsm: # the codec through which made beeps are sent
+	@ldconfig -p | grep -q libgsm.so.1 || { apt-get update -q && apt-get install -y -q libgsm1; }
+
+test: $(STAMP) libgsm ## every test, the live ones too; what measures times runs alone
 	@failed=0; \
 	$(BIN)/python -m pytest -m 'not alone' --numprocesses 2 --dist loadfile || failed=1; \
 	$(BIN)/python -m pytest -m alone || failed=1; \
@@ -57,9 +60,8 @@ bench: $(STAMP) ## ours against the yardsticks, side by side
 simulate: $(STAMP) ## the wait estimate against Asterisk's own, on simulated queues (some ten minutes)
 	$(BIN)/python -m tests.sim
 
-hear: $(STAMP) ## who answered, person or machine: ours against app_amd on thousands of made calls (some 20 minutes)
-	@command -v espeak-ng >/dev/null && ldconfig -p | grep -q libgsm.so.1 \
-		|| { apt-get update -q && apt-get install -y -q espeak-ng libgsm1; }
+hear: $(STAMP) libgsm ## who answered, person or machine: ours against app_amd on thousands of made calls (some 20 minutes)
+	@command -v espeak-ng >/dev/null || { apt-get update -q && apt-get install -y -q espeak-ng; }
 	$(BIN)/python -m tests.detection
 
 prompts: $(STAMP) ## make the sounds of all prompts anew where their texts changed
