@@ -214,7 +214,9 @@ class EventKind(enum.StrEnum):
     RELATIONSHIP = "relationship"
     ATTEMPT = "attempt"
     TRUNK = "trunk"  # what came of a token on the trunk leg
-    OUTCOME = "outcome"
+    OUTCOME = "outcome"  # how the dialplan saw an attempt end
+    ATTEMPT_ENDED = "attempt-ended"  # how it ended for the person called, see `core.attempt_end`
+    REFUSAL = "refusal"  # a person does not want this principal's offer now; no objection
     QUEUE_JOINED = "queue-joined"  # somebody began to wait in a queue
     QUEUE_TOLD = "queue-told"  # what that person was told there, and when
     QUEUE_LEFT = "queue-left"  # how and when the waiting ended
