@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 if TYPE_CHECKING:
+    from asterisk_plugin.core.attempt_end import AttemptEnd
     from asterisk_plugin.core.verdict import Verdict
     from asterisk_plugin.core.waiting import Left
 
@@ -137,6 +138,21 @@ class ServiceObserver:
     def agi(self, event: str) -> None:
         """Something happened to a FastAGI connection (`AgiServer`'s `on_event`)."""
         self._count_session(event)()
+
+    def attempt_ended(self, end: AttemptEnd) -> None:
+        """An attempt has ended for the person called."""
+        _log.info(
+            "ended attempt=%s campaign=%s outcome=%s sure=%s ring_s=%s agent_s=%s heard=%s why=%s cause=%d",
+            end.attempt_id,
+            end.campaign,
+            end.outcome.value,
+            end.is_sure,
+            end.ring_s,
+            end.agent_s,
+            end.heard.value,
+            end.heard_why,
+            end.cause,
+        )
 
     def watchdog(self, event: str) -> None:
         """The watchdog saw something (`Watchdog`'s `on_event`)."""
