@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from asterisk_plugin.callflow.gate import Gate
+from asterisk_plugin.core.attempt_end import AttemptEnd
 from asterisk_plugin.core.facts import AttemptCount, PersonRecords
 from asterisk_plugin.core.verdict import Verdict
 from asterisk_plugin.errors import LedgerUnavailableError, StoreError
@@ -132,6 +133,7 @@ class RecordingObserver:
         self.verdicts: list[Verdict] = []
         self.trunks: list[str] = []
         self.outcomes: list[str] = []
+        self.ends: list[AttemptEnd] = []
         self.faults: list[tuple[str, Exception]] = []
 
     def attempt(self, verdict: Verdict, *, number: str, campaign: str, attempt_id: str, duration_s: float) -> None:
@@ -142,6 +144,9 @@ class RecordingObserver:
 
     def outcome(self, *, attempt_id: str, dial_status: str, hangup_cause: int, answered_s: int) -> None:
         self.outcomes.append(dial_status)
+
+    def attempt_ended(self, end: AttemptEnd) -> None:
+        self.ends.append(end)
 
     def fault(self, where: str, error: Exception) -> None:
         self.faults.append((where, error))
@@ -155,6 +160,9 @@ class ScriptedChannel:
     leg: str = ""
     set: dict[str, str] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
+    told: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
+    amd: tuple[str, str] = ("", "")
+    sound: Callable[[str], None] | None = None
 
     async def set_variables(self, values: Mapping[str, str], *, last: bool = False) -> None:
         self.set |= values
@@ -162,6 +170,18 @@ class ScriptedChannel:
 
     async def evaluate(self, expression: str) -> str:
         return self.leg
+
+    async def send_sound(self, call: str, address: str, *, most_s: float) -> bool:
+        if self.sound is None:
+            return False
+        self.sound(call)
+        return True
+
+    async def detect_machine(self, *, most_s: float) -> tuple[str, str]:
+        return self.amd
+
+    async def tell(self, event: str, fields: Mapping[str, str]) -> None:
+        self.told.append((event, fields))
 
 
 def attempt_channel(number: str, campaign: str, *, caller: str = "1001", pres: int = 0) -> ScriptedChannel:
