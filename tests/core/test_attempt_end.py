@@ -61,6 +61,8 @@ def test_the_delay_counts_from_the_greeting(
         (Seen(answered=False, cause=17), Outcome.BUSY),
         (Seen(answered=False, cause=20), Outcome.NO_ANSWER),
         (Seen(answered=False, dial_status="CHANUNAVAIL", cause=3), Outcome.FAILED),
+        (Seen(answered=False, dial_status="NOANSWER", cause=1), Outcome.FAILED),
+        (Seen(answered=False, dial_status="NOANSWER", cause=16), Outcome.NO_ANSWER),
     ],
 )
 def test_what_was_seen_comes_to_one_outcome(seen: Seen, outcome: Outcome) -> None:
