@@ -142,7 +142,7 @@ class ServiceObserver:
     def attempt_ended(self, end: AttemptEnd) -> None:
         """An attempt has ended for the person called."""
         _log.info(
-            "ended attempt=%s campaign=%s outcome=%s sure=%s ring_s=%s agent_s=%s heard=%s why=%s cause=%d",
+            "ended attempt=%s campaign=%s outcome=%s sure=%s ring_s=%s agent_s=%s heard=%s why=%s heard_s=%s cause=%d",
             end.attempt_id,
             end.campaign,
             end.outcome.value,
@@ -151,6 +151,7 @@ class ServiceObserver:
             end.agent_s,
             end.heard.value,
             end.heard_why,
+            end.heard_s,
             end.cause,
         )
 

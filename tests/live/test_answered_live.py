@@ -11,10 +11,10 @@ import time
 
 import pytest
 import pytest_asyncio
-from answering import DESKS, Dialer, agree, messages
 from waiting_hall import prompt
 
 from tests.lab.alaw import RATE, to_linear
+from tests.lab.answering import DESKS, Dialer, agree, messages
 from tests.lab.fixtures import SITE
 from tests.lab.service import ServiceProcess
 
