@@ -265,8 +265,18 @@ async def start_agi(
     on_event: Callable[[str], None],
     *,
     sounds: SoundServer | None = None,
+    talk_address: str = "",
 ) -> AgiServer:
-    """Answer FastAGI on an already bound socket, from the first call on at full speed."""
+    """Answer FastAGI on an already bound socket, from the first call on at full speed.
+
+    Args:
+        node: This node.
+        settings: How.
+        listener: The socket.
+        on_event: Told what to count.
+        sounds: Where the sound of calls comes before they are connected; None: nobody listens.
+        talk_address: Where it goes afterwards: to the process that follows the attempts; empty: there is none.
+    """
     # The ledger's thread must not keep a decision waiting for the usual 5 ms of a thread switch.
     sys.setswitchinterval(_SWITCH_S)
     # What was loaded stays: the collector need not walk number plans and rulebooks again and again.
@@ -274,7 +284,7 @@ async def start_agi(
     gc.freeze()
     gc.set_threshold(_GC_FIRST, 20, 50)
     warm_up(node.gate.site, node.gate.clock())
-    listening = Listening(node.gate, sounds, make_detector if sounds else None)
+    listening = Listening(node.gate, sounds, make_detector if sounds else None, talk_address)
     known = scripts(node.gate, node.objections, history=node.ledger, waits=node.waits, listening=listening)
     server = AgiServer(known, settings, on_event=on_event)
     await server.start(listener)

@@ -123,6 +123,18 @@ class Channel(Protocol):
         """
         ...
 
+    async def spy(self, call: str, address: str) -> bool:
+        """Have what this channel's far side says sent to an AudioSocket server while the call goes on.
+
+        Args:
+            call: What names the call there, 32 hex digits.
+            address: `host:port` of the server.
+
+        Returns:
+            Whether it was begun. Raises as `set_variables`.
+        """
+        ...
+
     async def detect_machine(self, *, most_s: float) -> tuple[str, str]:
         """Let `app_amd` listen for so many seconds at most; returns `AMDSTATUS` and `AMDCAUSE`, empty without app_amd.
 

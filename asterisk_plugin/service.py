@@ -177,15 +177,18 @@ class Service:
             _log.warning("store not projected yet, nobody is dialled: %s", exc)
 
     async def _start_agi(self, node: Node, listener: socket.socket, store_url: str, sounds: SoundServer) -> None:
+        talk_address = sounds.address if self._settings.asterisk else ""
         if self._worker_count == 1:
             if self._settings.asterisk:
                 node.gate.passed = Passes()
-            self._agi = await start_agi(node, self._settings.agi, listener, self.observer.agi, sounds=sounds)
+            self._agi = await start_agi(
+                node, self._settings.agi, listener, self.observer.agi, sounds=sounds, talk_address=talk_address
+            )
             return
         # The admin's own store URL may hold a password: a worker reads it from the configuration, because
         # everybody on this machine can read its command line.
         embedded_url = "" if self._settings.store.url else store_url
-        self._workers = Workers(self._worker_count, listener, self._data_dir, embedded_url)
+        self._workers = Workers(self._worker_count, listener, self._data_dir, embedded_url, talk_address=talk_address)
         await self._workers.start()
         self._spawn(self._workers.watch())
 

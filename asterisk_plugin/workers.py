@@ -33,13 +33,17 @@ class Workers:
         listener: The bound FastAGI socket.
         data_dir: Where a worker finds its configuration.
         store_url: Where the embedded store listens; empty when the configuration names another store.
+        talk_address: Where the sound of connected calls goes; empty: nobody listens to them.
     """
 
-    def __init__(self, count: int, listener: socket.socket, data_dir: DataDir, store_url: str) -> None:
+    def __init__(
+        self, count: int, listener: socket.socket, data_dir: DataDir, store_url: str, *, talk_address: str = ""
+    ) -> None:
         self._count = count
         self._listener = listener
         self._data_dir = data_dir
         self._store_url = store_url
+        self._talk_address = talk_address
         self._processes: list[asyncio.subprocess.Process] = []
         self._stopping = False
 
@@ -62,6 +66,7 @@ class Workers:
             str(self._data_dir.path),
             self._store_url,
             str(place),
+            self._talk_address,
             stdin=asyncio.subprocess.PIPE,  # closes when the service dies: the worker ends too
             pass_fds=(descriptor,),
         )

@@ -161,6 +161,7 @@ class ScriptedChannel:
     set: dict[str, str] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     told: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
+    spied: list[tuple[str, str]] = field(default_factory=list)
     amd: tuple[str, str] = ("", "")
     sound: Callable[[str], None] | None = None
 
@@ -175,6 +176,10 @@ class ScriptedChannel:
         if self.sound is None:
             return False
         self.sound(call)
+        return True
+
+    async def spy(self, call: str, address: str) -> bool:
+        self.spied.append((call, address))
         return True
 
     async def detect_machine(self, *, most_s: float) -> tuple[str, str]:

@@ -39,6 +39,7 @@ _SOUND = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(?:/[A-Za-z0-9][A-Za-z0-9_-]*)*",
 # Relative and without dots: Asterisk may run on another machine, and finds language and format for itself.
 
 _CALL = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_CHANNEL = re.compile(r"[A-Za-z0-9_./@:;+=-]{1,200}", re.ASCII)
 _ADDRESS = re.compile(r"(?:[A-Za-z0-9.-]{1,200}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}", re.ASCII)
 
 KEY_VARIABLE = "RINGFENCE_KEY"
@@ -264,6 +265,28 @@ def audio_socket(call: str, address: str) -> bytes:
         raise LocalProtocolError(f"{call[:40]!a} and {address[:80]!a} are no call of 32 hex digits and no `host:port`")
     uuid = "-".join((call[:8], call[8:12], call[12:16], call[16:20], call[20:]))
     return f'EXEC AudioSocket "{uuid},{address}"\n'.encode()
+
+
+def spy(channel: str, call: str, address: str) -> bytes:
+    """The command that sends the sound of a channel's far side to an AudioSocket server while its call goes on.
+
+    Args:
+        channel: Its name.
+        call: What names the call there, 32 hex digits.
+        address: `host:port` of the server.
+
+    Raises:
+        LocalProtocolError: One of them must not be sent.
+
+    Wire:
+        `EXEC Originate "Local/spy@ringfence-ear/n,exten,ringfence-ear,sound,1,3,aC(slin)v(...)"`, answered
+        `200 result=0` before anything of it has happened, -2 where Asterisk has no `Originate()`.
+    """
+    if not _CHANNEL.fullmatch(channel) or not _CALL.fullmatch(call) or not _ADDRESS.fullmatch(address):
+        raise LocalProtocolError(f"{channel[:80]!a}, {call[:40]!a} and {address[:80]!a} must not be sent to Asterisk")
+    values = {"RINGFENCE_EAR_LEG": channel, "RINGFENCE_EAR_CALL": call, "RINGFENCE_EAR": address}
+    passed_on = "^".join(f"__{name}={value}" for name, value in values.items())
+    return f'EXEC Originate "Local/spy@ringfence-ear/n,exten,ringfence-ear,sound,1,3,aC(slin)v({passed_on})"\n'.encode()
 
 
 def amd() -> bytes:

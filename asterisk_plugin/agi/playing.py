@@ -18,6 +18,8 @@ from asterisk_plugin.errors import ChannelHungUp, CommandFailedError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from asterisk_plugin.ports import AgiRequest
+
 LONGEST_MESSAGE_S = 60.0
 """Longest time the sounds of one message may take, plus `SOUND_S` for each; then Asterisk counts as frozen."""
 
@@ -145,6 +147,26 @@ class Playing(ABC):
         if result == _GONE:  # nobody listens, or nobody speaks any more
             await self.read_key(_TOUCH_S)
         return not result.startswith("-")
+
+    async def spy(self, call: str, address: str) -> bool:
+        """Have what this channel's far side says sent to an AudioSocket server while the call goes on.
+
+        Args:
+            call: What names the call there, 32 hex digits.
+            address: `host:port` of the server.
+
+        Returns:
+            Whether it was begun. Raises as `answer`.
+
+        Raises:
+            LocalProtocolError: One of them, or the channel's name, must not be sent.
+        """
+        return not (await self._result(commands.spy(self.request.channel, call, address))).startswith("-")
+
+    @property
+    @abstractmethod
+    def request(self) -> AgiRequest:
+        """As `ports.Channel.request`."""
 
     async def detect_machine(self, *, most_s: float) -> tuple[str, str]:
         """Let `app_amd` listen.

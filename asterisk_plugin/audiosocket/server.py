@@ -6,20 +6,20 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, cast
 
-from asterisk_plugin.audiosocket.wire import TERMINATE, UUID_BYTES, AudioSocketWire, Kind
+from asterisk_plugin.audiosocket.wire import TERMINATE, AudioSocketWire, Kind
 from asterisk_plugin.errors import RemoteProtocolError, StartupError
 
 if TYPE_CHECKING:
     from asterisk_plugin.ports import Hearer
 
-NAMING_TIMEOUT_S = 2.0
-"""Longest time a connection may take to say which call it brings."""
+CLAIM_TIMEOUT_S = 2.0
+"""Longest time until a connection has said which call it brings, and somebody has expected that call."""
 
 _log = logging.getLogger("ringfence.audiosocket")
 
 
 class SoundServer:
-    """Listens for AudioSocket connections; a call that nobody expects is let go at once.
+    """Listens for AudioSocket connections; a call that nobody expects is let go after a moment.
 
     Args:
         host: Address to listen on, and the one that Asterisk is told.
@@ -30,6 +30,7 @@ class SoundServer:
         self._host, self._port = host, port
         self._server: asyncio.Server | None = None
         self._expected: dict[bytes, Hearer] = {}
+        self._unclaimed: dict[bytes, _Connection] = {}
         self._connections: set[_Connection] = set()
 
     @property
@@ -65,9 +66,14 @@ class SoundServer:
 
         Args:
             call: What names it: 32 hex digits, also those of the UUID that AudioSocket() is given.
-            hearer: Who listens; told of the end in any case, also of one that never came and is forgotten.
+            hearer: Who listens. A call may come a moment before it is expected: nothing of it is lost.
         """
-        self._expected[bytes.fromhex(call)] = hearer
+        key = bytes.fromhex(call)
+        connection = self._unclaimed.pop(key, None)
+        if connection is None:
+            self._expected[key] = hearer
+        else:
+            connection.claim(hearer)
 
     def forget(self, call: str) -> None:
         """Expect a call no more; one that is heard already goes on."""
@@ -77,13 +83,18 @@ class SoundServer:
         """A connection has come."""
         self._connections.add(connection)
 
-    def discard(self, connection: _Connection) -> None:
+    def discard(self, connection: _Connection, call: bytes) -> None:
         """A connection is gone."""
         self._connections.discard(connection)
+        if self._unclaimed.get(call) is connection:
+            del self._unclaimed[call]
 
-    def hearer_of(self, call: bytes) -> Hearer | None:
-        """Who expects a call; nobody a second time."""
-        return self._expected.pop(call, None)
+    def hearer_of(self, connection: _Connection, call: bytes) -> Hearer | None:
+        """Who expects a call, nobody a second time; None as long as nobody does."""
+        hearer = self._expected.pop(call, None)
+        if hearer is None:
+            self._unclaimed.setdefault(call, connection)
+        return hearer
 
 
 class _Connection(asyncio.Protocol):
@@ -92,6 +103,8 @@ class _Connection(asyncio.Protocol):
     def __init__(self, server: SoundServer) -> None:
         self._server = server
         self._wire = AudioSocketWire()
+        self._call = b""
+        self._early: list[bytes] = []
         self._hearer: Hearer | None = None
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -100,32 +113,34 @@ class _Connection(asyncio.Protocol):
         """asyncio: accepted."""
         self._transport = cast("asyncio.Transport", transport)
         self._server.admit(self)
-        self._timer = asyncio.get_running_loop().call_later(NAMING_TIMEOUT_S, self.close)
+        self._timer = asyncio.get_running_loop().call_later(CLAIM_TIMEOUT_S, self.close)
 
     def data_received(self, data: bytes) -> None:
         """asyncio: bytes came."""
-        if self._transport is None or self._transport.is_closing():
-            return
         try:
             for message in self._wire.take(data):
-                if message.kind == Kind.UUID and len(message.payload) == UUID_BYTES:
-                    self._begin(message.payload)
-                elif message.kind == Kind.SOUND and self._hearer is not None and self._hearer.take(message.payload):
-                    self.close()
-                    return
+                if message.kind == Kind.UUID and not self._call:
+                    self._named(message.payload)
+                elif message.kind == Kind.SOUND:
+                    self._hear(message.payload)
         except RemoteProtocolError as exc:
             _log.warning("%s", exc)
-            self.close()
-        except Exception:  # noqa: BLE001 - the boundary: a fault in who listens must not hold the call
-            _log.exception("the sound of a call could not be heard")
             self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why does not matter
         """asyncio: the connection is gone."""
         self._stop_timer()
-        self._server.discard(self)
+        self._server.discard(self, self._call)
         if self._hearer is not None:
             self._hearer.ended()
+
+    def claim(self, hearer: Hearer) -> None:
+        """Somebody expects this call: what came so far is heard now."""
+        self._stop_timer()
+        self._hearer = hearer
+        for samples in self._early:
+            self._hear(samples)
+        self._early.clear()
 
     def close(self) -> None:
         """Let the call go on in the dialplan."""
@@ -134,12 +149,23 @@ class _Connection(asyncio.Protocol):
             self._transport.write(TERMINATE)
             self._transport.close()
 
-    def _begin(self, call: bytes) -> None:
-        if self._hearer is not None:
+    def _named(self, call: bytes) -> None:
+        self._call = call
+        hearer = self._server.hearer_of(self, call)
+        if hearer is not None:
+            self.claim(hearer)
+
+    def _hear(self, samples: bytes) -> None:
+        if self._transport is None or self._transport.is_closing():
             return
-        self._stop_timer()
-        self._hearer = self._server.hearer_of(call)
         if self._hearer is None:
+            self._early.append(samples)
+            return
+        try:
+            if self._hearer.take(samples):
+                self.close()
+        except Exception:  # noqa: BLE001 - the boundary: a fault in who listens must not hold the call
+            _log.exception("the sound of a call could not be heard")
             self.close()
 
     def _stop_timer(self) -> None:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from asterisk_plugin.callflow.hearing import GreetingHearing, greeting_end_s, heard_of
 from asterisk_plugin.core.answering import is_amd_machine, is_listened_first
 from asterisk_plugin.core.attempt_end import Heard
-from asterisk_plugin.core.site import DialMode
+from asterisk_plugin.core.channels import talk_call
+from asterisk_plugin.core.site import DialMode, OnMachine
 from asterisk_plugin.errors import ChannelError, ChannelHungUp
 
 if TYPE_CHECKING:
@@ -55,11 +56,14 @@ class Listening:
         gate: This node's gate.
         sounds: Where their sound comes; None: nowhere, and `app_amd` is asked.
         make_detector: Makes a fresh one for each call.
+        talk_address: `host:port` where the sound of a call goes once it is connected, to who follows the attempts;
+            empty: nobody does.
     """
 
     gate: Gate
     sounds: Sounds | None
     make_detector: Callable[[], Detector] | None
+    talk_address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +80,9 @@ def unheard_action(campaign: Campaign | None) -> str:
     """What the dialplan does with an answered call when the service does not say: `RINGFENCE_LISTEN`.
 
     Returns:
-        `connect`, or `hang-up` for a recorded message; empty when nobody listens before the call is connected.
+        `connect`, or `hang-up` for a recorded message; empty when nobody is to listen.
     """
-    if campaign is None or not is_listened_first(campaign):
+    if campaign is None or campaign.on_machine is OnMachine.OFF:
         return ""
     return "hang-up" if campaign.dial_mode is DialMode.RECORDED else "connect"
 
@@ -109,7 +113,10 @@ async def answered(listening: Listening, channel: Channel) -> None:
     else:
         answer = _Answer(Heard.NOT_HEARD)
     action = _action(campaign, answer)
-    await channel.tell(EVENT, _fields(answer, action))
+    spied = action is Action.CONNECT and campaign.on_machine is not OnMachine.OFF and bool(listening.talk_address)
+    if spied:
+        spied = await channel.spy(talk_call(token), listening.talk_address)
+    await channel.tell(EVENT, {**_fields(answer, action), "Spied": "yes" if spied else ""})
     await _set(channel, action)
 
 

@@ -10,7 +10,7 @@ from asterisk_plugin.callflow.call_track import due_of, waits_for_agent
 from asterisk_plugin.callflow.hearing import greeting_end_s, heard_of
 from asterisk_plugin.callflow.running_legs import agents_of, messages_to
 from asterisk_plugin.callflow.trunk_legs import READ_TIMEOUT_S
-from asterisk_plugin.core.answering import AnswerLimit, is_listened_first
+from asterisk_plugin.core.answering import AnswerLimit
 from asterisk_plugin.core.attempt_end import Heard
 from asterisk_plugin.core.channels import without_number
 from asterisk_plugin.core.site import OnMachine
@@ -42,10 +42,14 @@ _log = logging.getLogger("ringfence.attempts")
 
 
 class Listener(Protocol):
-    """Listens to a leg that talks."""
+    """Listens to the called side of a leg that talks; both return False when no sound comes."""
 
-    async def begin(self, manager: Manager, channel: str, on_finding: Callable[[Finding], None]) -> bool:
-        """Listen to the called side of a channel from now on; False when that cannot be done."""
+    async def expect(self, token: str, on_finding: Callable[[Finding], None]) -> bool:
+        """Listen to a leg whose sound the dialplan has begun to send."""
+        ...
+
+    async def begin(self, manager: Manager, channel: str, token: str, on_finding: Callable[[Finding], None]) -> bool:
+        """Listen to a leg whose dialplan asked nobody."""
         ...
 
 
@@ -85,10 +89,7 @@ class AnsweredCalls:
 
     def answered(self, track: CallTrack) -> None:
         """Somebody or something has answered."""
-        campaign = self.campaign_of(track)
-        # An agent who dialled is on the line already: it is listened to from the first moment on.
-        wait_s = ASKED_FIRST_S if campaign is None or is_listened_first(campaign) else 0.0
-        track.later(wait_s, partial(self._listen, track, asked=False))
+        track.later(ASKED_FIRST_S, partial(self._listen, track))
 
     def asked(self, track: CallTrack, event: Mapping[str, str]) -> None:
         """The dialplan asks who answered (`Do: listen`), or has been told (`done`)."""
@@ -101,9 +102,10 @@ class AnsweredCalls:
         if event.get("Action") == "CONNECT":
             if track.heard_why == Why.STILL_SPEAKING.value:
                 track.later(STILL_S, partial(self._expect_agent, track))  # unless the end is heard before
-            else:
+            elif track.heard is not Heard.NOT_HEARD:
                 self._expect_agent(track)
-            self._listen(track, asked=True)
+            if event.get("Spied"):
+                self._listen(track, spied=True)
         self._changed(track)
 
     def resume(self, track: CallTrack) -> None:
@@ -111,7 +113,6 @@ class AnsweredCalls:
         track.due_s = None
         if track.heard is not Heard.NOT_HEARD:
             self._expect_agent(track)
-        self._listen(track, asked=True)
 
     # ---------------------------------------------------------------- an agent, in time
 
@@ -155,21 +156,25 @@ class AnsweredCalls:
 
     # ---------------------------------------------------------------- machines
 
-    def _listen(self, track: CallTrack, *, asked: bool) -> None:
-        """Listen to a leg that talks, unless the dialplan does so just now, or nobody is to."""
+    def _listen(self, track: CallTrack, *, spied: bool = False) -> None:
+        """Listen to a leg that talks: its dialplan sends the sound (`spied`), or has asked nobody at all."""
         campaign = self.campaign_of(track)
-        if track.has_ended or track.is_heard or (track.listened_first and not asked):
+        if track.has_ended or track.is_heard or (track.listened_first and not spied):
             return
         if campaign is None or campaign.on_machine is OnMachine.OFF or self._listener is None:
             return
         track.is_heard = True
-        self._start(self._begin_listening(track, self._listener))
+        self._start(self._begin_listening(track, self._listener, spied=spied))
 
-    async def _begin_listening(self, track: CallTrack, listener: Listener) -> None:
-        if not await self._claim(f"listen/{track.unique_id}"):
+    async def _begin_listening(self, track: CallTrack, listener: Listener, *, spied: bool) -> None:
+        if track.leg is None or not await self._claim(f"listen/{track.unique_id}"):
             return
-        found = partial(self._found, track, track.since_answer(self._gate.clock()))
-        if not await listener.begin(self._manager(), track.channel, found):
+        token, found = track.leg.attempt_id, partial(self._found, track, track.since_answer(self._gate.clock()))
+        if spied:
+            comes = await listener.expect(token, found)
+        else:
+            comes = await listener.begin(self._manager(), track.channel, token, found)
+        if not comes and not track.has_ended:
             self._on_event("not-listened")
 
     def _found(self, track: CallTrack, began_s: float, finding: Finding) -> None:

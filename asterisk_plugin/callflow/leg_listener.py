@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from typing import TYPE_CHECKING
 
 from asterisk_plugin.callflow.hearing import TalkHearing
-from asterisk_plugin.core.channels import without_number
+from asterisk_plugin.core.channels import talk_call, without_number
 from asterisk_plugin.errors import ManagerError
 
 if TYPE_CHECKING:
@@ -39,18 +38,33 @@ class LegListener:
     def __init__(self, sounds: Sounds, make_detector: Callable[[], Detector]) -> None:
         self._sounds, self._make_detector = sounds, make_detector
 
-    async def begin(self, manager: Manager, channel: str, on_finding: Callable[[Finding], None]) -> bool:
-        """Listen to the called side of a channel from now on.
+    async def expect(self, token: str, on_finding: Callable[[Finding], None]) -> bool:
+        """Listen to a leg whose sound the dialplan has begun to send.
 
         Args:
-            manager: The Asterisk it runs on.
-            channel: The leg.
+            token: The attempt's.
             on_finding: Told what is heard: who answered, and a machine whenever it shows.
 
         Returns:
             Whether its sound comes.
         """
-        call = secrets.token_hex(16)
+        hearing = TalkHearing(self._make_detector(), TALK_S, on_finding)
+        self._sounds.expect(talk_call(token), hearing)
+        return await self._began(token, hearing)
+
+    async def begin(self, manager: Manager, channel: str, token: str, on_finding: Callable[[Finding], None]) -> bool:
+        """Listen to a leg whose dialplan asked nobody. The AMI user needs the write class `originate` for this.
+
+        Args:
+            manager: The Asterisk it runs on.
+            channel: The leg.
+            token: The attempt's.
+            on_finding: As for `expect`.
+
+        Returns:
+            Whether its sound comes.
+        """
+        call = talk_call(token)
         hearing = TalkHearing(self._make_detector(), TALK_S, on_finding)
         self._sounds.expect(call, hearing)
         variables = {"RINGFENCE_EAR_LEG": channel, "RINGFENCE_EAR_CALL": call, "RINGFENCE_EAR": self._sounds.address}
@@ -66,11 +80,18 @@ class LegListener:
         }
         try:
             await manager.send_action("Originate", fields, BEGINS_WITHIN_S)
+        except ManagerError as exc:
+            _log.warning("nobody listens to `%s`: %s", without_number(channel), exc)
+            self._sounds.forget(call)
+            return False
+        return await self._began(token, hearing)
+
+    async def _began(self, token: str, hearing: TalkHearing) -> bool:
+        try:
             async with asyncio.timeout(BEGINS_WITHIN_S):
                 await hearing.began.wait()
-        except (ManagerError, TimeoutError) as exc:
-            _log.warning("nobody listens to `%s`: %s", without_number(channel), exc or "no sound came")
+        except TimeoutError:
             return False
         finally:
-            self._sounds.forget(call)
+            self._sounds.forget(talk_call(token))
         return True

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("ringfence.worker")
 
 
-async def run_worker(descriptor: int, data_dir: DataDir, store_url: str, place: int) -> None:
+async def run_worker(descriptor: int, data_dir: DataDir, store_url: str, place: int, talk_address: str) -> None:
     """Answer FastAGI until SIGTERM, or until the service is gone."""
     loaded = load(data_dir.active.resolve(), data_dir=data_dir.path)
     set_up_logs(loaded.service.service.log_level)
@@ -37,7 +37,7 @@ async def run_worker(descriptor: int, data_dir: DataDir, store_url: str, place: 
     listener = socket.socket(fileno=descriptor)
     listener.setblocking(False)
     sounds = await start_sounds(loaded.service.audiosocket, worker=place)
-    server = await start_agi(node, loaded.service.agi, listener, observer.agi, sounds=sounds)
+    server = await start_agi(node, loaded.service.agi, listener, observer.agi, sounds=sounds, talk_address=talk_address)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
@@ -71,5 +71,5 @@ def _reload(node: Node, data_dir: DataDir) -> None:
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=use_uvloop()) as runner:
-        descriptor, folder, store_url, place = sys.argv[1:]
-        runner.run(run_worker(int(descriptor), DataDir(Path(folder)), store_url, int(place)))
+        descriptor, folder, store_url, place, talk_address = sys.argv[1:]
+        runner.run(run_worker(int(descriptor), DataDir(Path(folder)), store_url, int(place), talk_address))

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from asterisk_plugin.callflow.answered import Listening, answered, unheard_action
+from asterisk_plugin.core.channels import talk_call
 from asterisk_plugin.core.site import DialMode, OnMachine
 from asterisk_plugin.detection.findings import Finding, Kind, Why
 from asterisk_plugin.ports import AgiRequest, Hearer
@@ -50,7 +51,7 @@ def listening(finding: Finding | None = None, **changes: object) -> tuple[Listen
     gate, sounds = make_gate(), Sounds()
     campaign = dataclasses.replace(gate.site.campaigns["linde-dialer"], **changes)
     gate.site = dataclasses.replace(gate.site, campaigns={**gate.site.campaigns, "linde-dialer": campaign})
-    return Listening(gate, sounds, lambda: Detector(finding)), sounds
+    return Listening(gate, sounds, lambda: Detector(finding), "127.0.0.1:4999"), sounds
 
 
 def leg(*arguments: str, campaign: str = "linde-dialer", marked: str = TOKEN) -> ScriptedChannel:
@@ -141,8 +142,7 @@ async def test_a_campaign_may_want_nobody_to_listen() -> None:
 @pytest.mark.parametrize(
     ("mode", "otherwise"),
     [
-        *((mode, "") for mode in (DialMode.MANUAL, DialMode.PREVIEW)),
-        *((mode, "connect") for mode in (DialMode.PROGRESSIVE, DialMode.PREDICTIVE)),
+        *((mode, "connect") for mode in DialMode if mode is not DialMode.RECORDED),
         (DialMode.RECORDED, "hang-up"),
     ],
 )
@@ -151,3 +151,28 @@ def test_the_dialplan_knows_what_to_do_without_us(mode: DialMode, otherwise: str
     assert unheard_action(campaign) == otherwise
     assert unheard_action(dataclasses.replace(campaign, on_machine=OnMachine.OFF)) == ""
     assert unheard_action(None) == ""
+
+
+async def test_a_call_that_goes_on_is_listened_to_by_who_follows_it() -> None:
+    """An agent's call is connected at once; its sound goes to another process, under a name of its own."""
+    with_what, _ = listening(None, dial_mode=DialMode.MANUAL)
+    call = leg()
+    await answered(with_what, call)
+    assert call.set == {"RINGFENCE_ACTION": "CONNECT"}
+    assert call.spied == [(talk_call(TOKEN), "127.0.0.1:4999")]
+    ((_, told),) = call.told
+    assert (told["Heard"], told["Spied"]) == ("", "yes")
+
+
+@pytest.mark.parametrize(
+    ("finding", "changes"),
+    [(Finding(Kind.BEEP, 1.1, Why.BEEP), {}), (SHORT, {"on_machine": OnMachine.OFF})],
+)
+async def test_nobody_listens_to_a_machine_or_where_the_campaign_wants_nobody(
+    finding: Finding, changes: dict[str, object]
+) -> None:
+    with_what, sounds = listening(finding, **changes)
+    call = leg()
+    call.sound = sounds.bring
+    await answered(with_what, call)
+    assert call.spied == []

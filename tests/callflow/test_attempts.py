@@ -35,8 +35,10 @@ PERSON = {
     "At": "1.4",
     "Greeting": "0.9",
     "Action": "CONNECT",
+    "Spied": "yes",
 }
-MACHINE = {**PERSON, "Heard": "machine", "Why": "beep", "Action": "HANGUP"}
+BY_HAND = {**PERSON, "Heard": "", "Why": "", "At": "", "Greeting": ""}
+MACHINE = {**PERSON, "Spied": "", "Heard": "machine", "Why": "beep", "Action": "HANGUP"}
 BEEP = Finding(Kind.BEEP, 2.0, Why.BEEP)
 
 
@@ -74,9 +76,15 @@ class Listener:
     def __init__(self) -> None:
         self.on_finding: Callable[[Finding], None] | None = None
         self.begun: list[str] = []
+        self.expected: list[str] = []
         self.works = True
 
-    async def begin(self, manager: object, channel: str, on_finding: Callable[[Finding], None]) -> bool:
+    async def expect(self, token: str, on_finding: Callable[[Finding], None]) -> bool:
+        self.expected.append(token)
+        self.on_finding = on_finding
+        return self.works
+
+    async def begin(self, manager: object, channel: str, token: str, on_finding: Callable[[Finding], None]) -> bool:
         self.begun.append(channel)
         self.on_finding = on_finding
         return self.works
@@ -238,7 +246,7 @@ async def test_a_beep_during_the_talk_cuts_it() -> None:
     scene = Scene()
     await scene.play(BEGIN, UP, ASKS)
     await scene.play(PERSON, enters(LEG), enters(AGENT), after_s=1.4)
-    assert scene.listener.begun == [LEG]
+    assert (scene.listener.expected, scene.listener.begun) == ([TOKEN], [])
     scene.listener.on_finding(BEEP)
     await scene.settle()
     assert scene.asterisk.actions == [("Hangup", {"Channel": LEG, "Cause": "16"})]
@@ -251,10 +259,8 @@ async def test_a_beep_during_the_talk_cuts_it() -> None:
 async def test_an_agent_who_dials_by_hand_is_listened_with_from_the_answer_on() -> None:
     scene = Scene("linde-de")
     await scene.play(BEGIN)
-    await scene.play(UP)
-    await asyncio.sleep(0.01)
-    await scene.settle()
-    assert scene.listener.begun == [LEG]
+    await scene.play(UP, BY_HAND)
+    assert scene.listener.expected == [TOKEN]
     scene.listener.on_finding(Finding(Kind.PERSON, 1.4, Why.SHORT_GREETING))
     await scene.play(*ends("ANSWER"), after_s=30.0)
     end = await scene.outcome()
@@ -266,9 +272,7 @@ async def test_or_the_agent_is_warned() -> None:
     """Where the campaign says so; the call goes on."""
     scene = Scene("linde-de", on_machine=OnMachine.WARN)
     await scene.play(BEGIN)
-    await scene.play(UP, enters(LEG), enters(AGENT))
-    await asyncio.sleep(0.01)
-    await scene.settle()
+    await scene.play(UP, BY_HAND, enters(LEG), enters(AGENT))
     scene.listener.on_finding(BEEP)
     await scene.settle()
     assert {name for name, _ in scene.asterisk.actions} == {"Setvar", "UserEvent", "SendText"}
@@ -279,10 +283,8 @@ async def test_or_the_agent_is_warned() -> None:
 async def test_a_campaign_may_want_nobody_to_listen() -> None:
     scene = Scene("linde-de", on_machine=OnMachine.OFF)
     await scene.play(BEGIN)
-    await scene.play(UP)
-    await asyncio.sleep(0.01)
-    await scene.settle()
-    assert scene.listener.begun == []
+    await scene.play(UP, BY_HAND)
+    assert scene.listener.begun == scene.listener.expected == []
 
 
 async def test_another_dialplans_call_is_listened_to_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,9 +304,7 @@ async def test_what_cannot_be_listened_to_is_counted() -> None:
     scene = Scene("linde-de")
     scene.listener.works = False
     await scene.play(BEGIN)
-    await scene.play(UP)
-    await asyncio.sleep(0.01)
-    await scene.settle()
+    await scene.play(UP, BY_HAND)
     assert scene.events == ["not-listened"]
 
 

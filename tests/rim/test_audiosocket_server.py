@@ -67,10 +67,29 @@ async def test_a_call_that_is_expected_is_heard_until_it_is_enough(sounds: Sound
     await asyncio.wait_for(hearer.is_over.wait(), 1)
 
 
-async def test_a_call_that_nobody_expects_goes_on_at_once(sounds: SoundServer) -> None:
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody expects is let go soon."""
+    monkeypatch.setattr(module, "CLAIM_TIMEOUT_S", 0.05)
+
+
+@pytest.mark.usefixtures("soon")
+async def test_a_call_that_nobody_expects_goes_on(sounds: SoundServer) -> None:
     assert await bring(sounds, NAME + SOUND) == TERMINATE
 
 
+async def test_a_call_that_comes_before_it_is_expected_loses_no_sound(sounds: SoundServer) -> None:
+    hearer = Hearer()
+    brought = asyncio.create_task(bring(sounds, NAME + SOUND * 2))
+    await asyncio.sleep(0.1)
+    sounds.expect(CALL, hearer)
+    await asyncio.sleep(0)
+    assert hearer.heard == [SOUND[3:]] * 2
+    await sounds.stop()
+    assert await brought == TERMINATE
+
+
+@pytest.mark.usefixtures("soon")
 async def test_a_call_is_expected_once_and_not_after_it_was_forgotten(sounds: SoundServer) -> None:
     hearer = Hearer(most=1)
     sounds.expect(CALL, hearer)
@@ -93,8 +112,8 @@ async def test_who_is_not_asterisk_is_let_go(sounds: SoundServer) -> None:
     assert await bring(sounds, b"GET / HTTP/1.1\r\n\r\n") == TERMINATE
 
 
-async def test_who_says_nothing_is_let_go(sounds: SoundServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "NAMING_TIMEOUT_S", 0.05)
+@pytest.mark.usefixtures("soon")
+async def test_who_says_nothing_is_let_go(sounds: SoundServer) -> None:
     assert await bring(sounds, b"") == TERMINATE
 
 
