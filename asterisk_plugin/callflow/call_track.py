@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from asterisk_plugin.core.site import Campaign
 
 
+AGENT_SLACK_S = 0.25
+
+
 @dataclass(slots=True)
 class CallTrack:
     """A call that runs; changes as events come. Times are seconds since `began_at`, those since the answer say so.
@@ -120,6 +123,11 @@ def due_of(track: CallTrack, limit: AnswerLimit) -> float:
     return limit.due_s(track.greeting_s, track.heard_s or 0.0)
 
 
+def _came_in_time(track: CallTrack) -> bool:
+    """Whether an agent was there before one had to be; a moment later counts too, for AMI tells of it a moment late."""
+    return track.agent_s is not None and (track.due_s is None or track.agent_s <= track.due_s + AGENT_SLACK_S)
+
+
 def end_of_track(
     track: CallTrack, *, asterisk: str, campaign: Campaign | None, cause: int, now: dt.datetime, is_sure: bool = True
 ) -> AttemptEnd:
@@ -141,7 +149,7 @@ def end_of_track(
     seen = Seen(
         answered=answered,
         heard=track.heard,
-        agent=track.agent_s is not None or not needs_agent,
+        agent=_came_in_time(track) or not needs_agent,
         message=track.message_s is not None,
         overdue=track.due_s is not None and talk_s is not None and talk_s >= track.due_s,
         dial_status=track.dial_status,

@@ -223,6 +223,18 @@ async def test_a_message_that_cannot_be_played_makes_a_silent_call() -> None:
     assert (end.outcome, end.message_s) == (Outcome.SILENT, None)
 
 
+async def test_an_agent_who_comes_too_late_makes_no_good_call() -> None:
+    """The message could not be played, and the agent came three seconds after the greeting."""
+    scene = Scene()
+    scene.asterisk.error = ManagerLostError("gone")
+    await scene.play(BEGIN, UP, ASKS)
+    await scene.play(PERSON, enters(LEG), after_s=1.4)
+    await scene.play(enters(AGENT), after_s=2.5)
+    await scene.play(*ends("ANSWER"), after_s=9.0)
+    end = await scene.outcome()
+    assert (end.outcome, end.agent_s) == (Outcome.SILENT, 3.9)
+
+
 async def test_a_person_who_hangs_up_before_an_agent_was_due_is_not_abandoned() -> None:
     scene = Scene()
     await scene.play(BEGIN, UP, ASKS)
