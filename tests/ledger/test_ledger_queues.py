@@ -56,7 +56,7 @@ async def test_the_attempts_are_not_read(running, sqlite_url, tmp_path):
     """Nor is anything sorted: a report of a month of a ledger of years."""
     async with running(sqlite_url) as ledger:
         await ledger.append([happened(1)])
-    compiled = reading._QUEUE_EVENTS.compile(dialect=sqlite.dialect())
+    compiled = reading.QUEUE_EVENTS.compile(dialect=sqlite.dialect())
     values = {"at": "9999", "seq": 0, "most": 9}
     bound = [values.get(name, compiled.params[name]) for name in compiled.positiontup or ()]
     with sqlite3.connect(tmp_path / "ledger.db") as database:
