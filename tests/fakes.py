@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from asterisk_plugin.callflow.gate import Gate
+from asterisk_plugin.core.attempt_end import AttemptEnd
 from asterisk_plugin.core.facts import AttemptCount, PersonRecords
 from asterisk_plugin.core.verdict import Verdict
 from asterisk_plugin.errors import LedgerUnavailableError, StoreError
@@ -111,6 +112,7 @@ class RecordingObserver:
         self.verdicts: list[Verdict] = []
         self.trunks: list[str] = []
         self.outcomes: list[str] = []
+        self.ends: list[AttemptEnd] = []
         self.faults: list[tuple[str, Exception]] = []
 
     def attempt(self, verdict: Verdict, *, number: str, campaign: str, attempt_id: str, duration_s: float) -> None:
@@ -121,6 +123,9 @@ class RecordingObserver:
 
     def outcome(self, *, attempt_id: str, dial_status: str, hangup_cause: int, answered_s: int) -> None:
         self.outcomes.append(dial_status)
+
+    def attempt_ended(self, end: AttemptEnd) -> None:
+        self.ends.append(end)
 
     def fault(self, where: str, error: Exception) -> None:
         self.faults.append((where, error))

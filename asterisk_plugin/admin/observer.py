@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 if TYPE_CHECKING:
+    from asterisk_plugin.core.attempt_end import AttemptEnd
     from asterisk_plugin.core.verdict import Verdict
     from asterisk_plugin.core.waiting import Left
 
@@ -25,6 +26,10 @@ _BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1
 
 # Spain's three minutes and the announcements' one are bounds.
 _WAIT_BUCKETS_S = (5, 15, 30, 60, 90, 120, 180, 240, 300, 600, 900, 1800, 3600)
+
+# At least 15 s, at most 40 s; an agent within 2 s.
+_RING_BUCKETS_S = (2, 5, 10, 15, 20, 25, 30, 35, 40, 45, 60)
+_DELAY_BUCKETS_S = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 5.0, 10.0)
 
 
 def masked(number: str) -> str:
@@ -60,6 +65,7 @@ class ServiceObserver:
         self._count_decision = functools.cache(lambda *labels: self._decisions.labels(*labels).inc)
         self._count_session = functools.cache(lambda event: self._sessions.labels(event).inc)
         self._queues = _QueueMetrics(registry)
+        self._ends = _EndMetrics(registry)
 
     def _number(self, number: str) -> str:
         return masked(number) if self._mask_numbers else number
@@ -105,6 +111,23 @@ class ServiceObserver:
             answered_s,
         )
 
+    def attempt_ended(self, end: AttemptEnd) -> None:
+        """An attempt ended, and how it did for the person called is known."""
+        self._ends.ended.labels(end.campaign, end.outcome.value).inc()
+        if end.ring_s is not None:
+            self._ends.ring_s.labels(end.campaign).observe(end.ring_s)
+        if end.is_live and end.delay_s is not None:
+            self._ends.delay_s.labels(end.campaign).observe(end.delay_s)
+        _log.info(
+            "attempt ended id=%s campaign=%s outcome=%s ring_s=%s delay_s=%s sure=%s",
+            end.attempt_id,
+            end.campaign,
+            end.outcome.value,
+            _seconds(end.ring_s),
+            _seconds(end.delay_s),
+            "yes" if end.is_sure else "no",
+        )
+
     def fault(self, where: str, error: Exception) -> None:
         """Something of ours failed; with a traceback unless it is an error we know."""
         self._faults.labels(where).inc()
@@ -127,8 +150,7 @@ class ServiceObserver:
         self._queues.left.labels(queue, how.value).inc()
         if waited_s is not None:
             self._queues.wait_s.labels(queue, how.value).observe(waited_s)
-        shown = "-" if waited_s is None else f"{waited_s:.1f}"
-        _log.info("queue left wait=%s queue=%s how=%s waited_s=%s", wait, queue, how.value, shown)
+        _log.info("queue left wait=%s queue=%s how=%s waited_s=%s", wait, queue, how.value, _seconds(waited_s))
 
     def queue_waiting(self, queue: str, callers: int) -> None:
         """So many wait now; said by the one process that watches that Asterisk."""
@@ -141,6 +163,36 @@ class ServiceObserver:
     def watchdog(self, event: str) -> None:
         """The watchdog saw something (`Watchdog`'s `on_event`)."""
         self._watchdog.labels(event).inc()
+
+
+def _seconds(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds:.1f}"
+
+
+class _EndMetrics:
+    """How attempts ended, by campaign."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.ended = Counter(
+            "ringfence_attempt_ended",
+            "Attempts ended, as they did for the person called",
+            ["campaign", "outcome"],
+            registry=registry,
+        )
+        self.ring_s = Histogram(
+            "ringfence_attempt_ring_seconds",
+            "Time from the first ringing to the answer or the end",
+            ["campaign"],
+            buckets=_RING_BUCKETS_S,
+            registry=registry,
+        )
+        self.delay_s = Histogram(
+            "ringfence_attempt_agent_delay_seconds",
+            "Live calls: time from the end of the greeting, or the answer where none was heard, to the agent",
+            ["campaign"],
+            buckets=_DELAY_BUCKETS_S,
+            registry=registry,
+        )
 
 
 class _QueueMetrics:
