@@ -25,6 +25,7 @@ from asterisk_plugin.core.parameters import (
     RingTime,
     Schedule,
 )
+from asterisk_plugin.core.rate_parameters import AbandonedRate, AnswerLimit, LockOut
 from asterisk_plugin.core.verdict import Confidence, Obligations, Source
 from asterisk_plugin.errors import ParameterNotInForceError
 
@@ -151,6 +152,9 @@ class Law:
     caller_id_from_abroad: tuple[InForce[FromAbroad], ...] = ()
     call_back: tuple[InForce[CallBack], ...] = ()
     ring_time: tuple[InForce[RingTime], ...] = ()
+    abandoned_rate: tuple[InForce[AbandonedRate], ...] = ()
+    lock_out: tuple[InForce[LockOut], ...] = ()
+    answer_limit: tuple[InForce[AnswerLimit], ...] = ()
 
 
 NO_LAW = Law()
