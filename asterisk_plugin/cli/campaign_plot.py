@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, DayLocator, date2num
 from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -13,6 +13,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from asterisk_plugin.cli.pictures import BLUE, GREEN, LEGEND, ORANGE, RED, nearly_longest, new_figure
 from asterisk_plugin.core.attempt_end import Outcome
 from asterisk_plugin.core.campaign_tally import daily_share
+from asterisk_plugin.core.campaign_windows import formula
+from asterisk_plugin.core.rate_parameters import RatePer
 from asterisk_plugin.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from asterisk_plugin.core.campaign_tally import Tally
+    from asterisk_plugin.core.campaign_windows import RateWindow
 
 _BINS = 60
 _BELOW = {**LEGEND, "loc": "upper center", "bbox_to_anchor": (0.5, -0.14), "fontsize": 9}
@@ -31,7 +34,7 @@ GREY, VIOLET = "#b5b5b5", "#6d4c9f"
 _LINES = {
     "abandoned": ("abandoned, of live calls", ORANGE, "o"),
     "silent": ("silent, of live calls", VIOLET, "s"),
-    "lost_of_attempts": ("both, of all attempts", "#777777", "^"),
+    "abandoned_of_attempts": ("abandoned, of all attempts", "#999999", "^"),
 }
 _COLOURS = {
     Outcome.PERSON: BLUE,
@@ -78,17 +81,8 @@ def _draw_shares(axes: Axes, tally: Tally) -> None:
     for name, (label, colour, marker) in _LINES.items():
         found = [(day, share) for day in sorted(tally.by_day) if (share := _part(name, tally.by_day[day])) is not None]
         most = max([most, *(share for _, share in found)])
-        for place, run in enumerate(_unbroken(found)):
-            days, shares = zip(*run, strict=True)
-            axes.plot(
-                [date2num(day) for day in days],
-                shares,
-                color=colour,
-                marker=marker,
-                markersize=4,
-                linewidth=1.2,
-                label=None if place else label,
-            )
+        _draw_runs(axes, found, label=label, color=colour, marker=marker, markersize=4, linewidth=1.2)
+    most = max([most, *_draw_limits(axes, tally)])
     _name_days(axes, tally)
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     axes.set(ylabel="share of the day's calls", ylim=(0, max(0.01, 1.1 * most)))
@@ -96,6 +90,37 @@ def _draw_shares(axes: Axes, tally: Tally) -> None:
     axes.grid(axis="y", alpha=0.3)
     if axes.get_lines():
         axes.legend(ncols=2, **_BELOW)
+
+
+def _draw_limits(axes: Axes, tally: Tally) -> list[float]:
+    """The share that counts for each limit, in black, under its limit in red; gives how high they reach."""
+    by_limit: dict[str, list[RateWindow]] = {}
+    for window in tally.windows:
+        by_limit.setdefault(window.limit.id, []).append(window)
+    for windows in by_limit.values():
+        value = windows[-1].limit.value
+        starts = [date2num(window.limit.first_day) - 0.5 for window in windows]
+        # Days without attempts have no window: the limit goes on all the same.
+        ends = [*starts[1:], date2num(windows[-1].last_day) + 0.5]
+        limits = [window.limit.value.max_share_percent / 100 for window in windows]
+        words = formula(value)
+        axes.hlines(
+            limits, starts, ends, color=RED, linewidth=1.5, label=f"at most {value.max_share_percent} % {words}"
+        )
+        if value.per is RatePer.DAY:
+            found = [(window.limit.first_day, window.share) for window in windows if window.share is not None]
+            _draw_runs(axes, found, label=words, color="black", marker="D", markersize=5, linewidth=1.8)
+        else:
+            shares = [math.nan if window.share is None else window.share for window in windows]
+            axes.hlines(shares, starts, ends, color="black", linewidth=2, label=words)
+    return [height for one in tally.windows for height in (one.share or 0, one.limit.value.max_share_percent / 100)]
+
+
+def _draw_runs(axes: Axes, found: Sequence[tuple[dt.date, float]], *, label: str, **style: Any) -> None:
+    """A line through the days; it is broken where nobody was called for long."""
+    for place, run in enumerate(_unbroken(found)):
+        days, shares = zip(*run, strict=True)
+        axes.plot([date2num(day) for day in days], shares, label=None if place else label, **style)
 
 
 def _draw_outcomes(axes: Axes, tally: Tally) -> None:

@@ -15,7 +15,8 @@ from asterisk_plugin.cli.exporting import counted, whole_file
 from asterisk_plugin.cli.opened import keys_of_records, ledger_of
 from asterisk_plugin.cli.period import Period, parse_period
 from asterisk_plugin.cli.pictures import check_picture, hush
-from asterisk_plugin.core.campaign_law import country_of_campaign, home_zone, limits_of_campaign
+from asterisk_plugin.core.campaign_law import country_of_campaign, limits_of_campaign
+from asterisk_plugin.core.campaign_rates import home_zone
 from asterisk_plugin.core.campaign_report import as_values
 from asterisk_plugin.core.campaign_tally import Tally
 from asterisk_plugin.errors import InputError
@@ -102,7 +103,8 @@ async def make(loaded: Loaded, asked: Asked, *, plot: Path | None, evidence: Pat
     """
     check_picture(plot)
     limits_on = functools.partial(limits_of_campaign, loaded.site, asked.campaign, country=asked.country)
-    tally, period = Tally(asked.period.zone, limits_on), asked.period
+    period = asked.period
+    tally = Tally(period.zone, limits_on, first=period.first, last=period.last)
     keys = keys_of_records(loaded)
     with contextlib.ExitStack() as stack:
         # Both are opened before anything is read: whoever waited for a report should not be told then.

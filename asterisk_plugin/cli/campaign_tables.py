@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -12,11 +13,13 @@ from asterisk_plugin.cli.figures import length_cells, named, percent
 from asterisk_plugin.cli.given import console, say
 from asterisk_plugin.core.attempt_end import Outcome
 from asterisk_plugin.core.campaign_tally import daily_share
+from asterisk_plugin.core.campaign_windows import formula
 from asterisk_plugin.core.figures import PERCENTILES
 
 if TYPE_CHECKING:
     from asterisk_plugin.cli.campaign_report import Made
     from asterisk_plugin.core.campaign_report import CampaignReport
+    from asterisk_plugin.core.campaign_windows import RateWindow
 
 _SHARES = {
     "abandoned": "abandoned (the message was played), of live calls",
@@ -36,8 +39,14 @@ def show(made: Made) -> None:
     if not report.attempts:
         return
     say(f"answered {report.answered:,}, by a person (live) {report.live:,}")
-    for table in (_outcomes_table(report), _shares_table(report), _lengths_table(report)):
+    for table in (_outcomes_table(report), _shares_table(report)):
         out.print(table)
+    if report.windows:
+        out.print(_windows_table(report))
+    else:
+        where = report.limits.country or "an unknown country"
+        say(f"calls without an agent: no limit is in force for this campaign in {where}")
+    out.print(_lengths_table(report))
     out.print(_days_table(report))
     out.print(_hours_table(report))
     for line in _notes(report):
@@ -55,9 +64,10 @@ def _outcomes_table(report: CampaignReport) -> Table:
 
 def _shares_table(report: CampaignReport) -> Table:
     out = Table("what", "share", "calls", "not known", "worst day")
+    start = "answer" if report.limits.agent_from_answer else "greeting"
     words = {
         **_SHARES,
-        "agent_in_time": f"agent within {report.limits.agent_within_s:g} s of the greeting, of live calls",
+        "agent_in_time": f"agent within {report.limits.agent_within_s:g} s of the {start}, of live calls",
     }
     for name, what in words.items():
         share, worst = report.shares[name], report.worst.get(name)
@@ -65,6 +75,34 @@ def _shares_table(report: CampaignReport) -> Table:
         known = f"{share.yes:,} of {share.yes + share.no:,}"
         out.add_row(what, percent(share), known, f"{share.unknown:,}" if share.unknown else "", shown)
     return out
+
+
+def _windows_table(report: CampaignReport) -> Table:
+    """Each limit with its formula, its worst window and its last one."""
+    out = Table("limit", "formula", "at most", "windows", "over it", "worst", "last")
+    by_limit: dict[str, list[RateWindow]] = {}
+    for window in report.windows:
+        by_limit.setdefault(window.limit.id, []).append(window)
+    for name, windows in by_limit.items():
+        value, over = windows[-1].limit.value, sum(not window.is_kept for window in windows)
+        worst = max(windows, key=lambda window: (not window.is_kept, window.share or 0))
+        out.add_row(
+            name,
+            formula(value),
+            f"{value.max_share_percent} %",
+            f"{len(windows):,}",
+            Text(f"{over:,}" if over else "", style="bold red"),
+            *(_window_words(window) for window in (worst, windows[-1])),
+        )
+    return out
+
+
+def _window_words(window: RateWindow) -> str:
+    """`2026-11-24: 3.3 % (13 of 393)`. Rounded up, so that what is over a limit does not look as if it were not."""
+    first, last = window.limit.first_day, window.last_day
+    days = f"{first}" if first == last else f"{first} to {last}"
+    share = "–" if window.share is None else f"{math.ceil(round(window.share * 1000, 6)) / 10:.1f} %"
+    return f"{days}: {share} ({window.abandoned:g} of {window.of:,}){'' if window.is_whole else ', in part'}"
 
 
 def _lengths_table(report: CampaignReport) -> Table:
@@ -99,6 +137,7 @@ def _notes(report: CampaignReport) -> list[str]:
     where = limits.ring_source or "the gate's own, the rulebook is silent"
     lines = [
         f"ring time, on the last day: {limits.ring_min_s} to {limits.ring_max_s} s ({where}; {limits.country})",
+        f"agent within {limits.agent_within_s:g} s, on the last day ({limits.agent_source or 'the usual value'})",
         f"given up sooner: {len(report.named['rung_short']):,}; rang longer: {len(report.named['rung_long']):,}",
         f"message played: {report.messages:,}",
     ]

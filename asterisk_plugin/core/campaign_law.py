@@ -7,29 +7,22 @@ number, else of its principal, unless somebody names another.
 from __future__ import annotations
 
 import datetime as dt
-import functools
+import zoneinfo
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from asterisk_plugin.core.calendar import usable_zones
+from asterisk_plugin.core.campaign_rates import RateLimit, home_zone, rate_limits
 from asterisk_plugin.core.case import law_of_country
 from asterisk_plugin.core.law import ring_bounds
-from asterisk_plugin.core.number import PhoneNumber, example_number, parse_number
+from asterisk_plugin.core.rate_parameters import CountedFrom
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from asterisk_plugin.core.law import InForce
     from asterisk_plugin.core.site import Campaign, Site
 
-
-@functools.lru_cache(maxsize=64)
-def home_zone(country: str) -> str:
-    """The zone by whose days a site counts: of several in the country, that of the numbering plan's example.
-
-    Args:
-        country: The site's home country.
-    """
-    number = parse_number(example_number(country), country)
-    zones = number.time_zones if isinstance(number, PhoneNumber) else ()
-    return usable_zones(zones[:1])[0] if zones else "Etc/UTC"
+_USUAL_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +35,19 @@ class CampaignLimits:
         ring_max_s: It never rings longer.
         ring_source: Where that stands; empty when the rulebook is silent and the gate's own values count.
         agent_within_s: An agent is there so many seconds after the greeting. 2: 16 CFR 310.4(b)(4)(iii).
+        agent_from_answer: They are counted from the answer, also where a greeting was heard.
+        agent_source: Where that stands; empty when the rulebook is silent and the usual value counts.
+        rates: How many calls may be without an agent, each with its window.
     """
 
     country: str = ""
     ring_min_s: int = 15
     ring_max_s: int = 40
     ring_source: str = ""
-    agent_within_s: float = 2.0
+    agent_within_s: float = _USUAL_S
+    agent_from_answer: bool = False
+    agent_source: str = ""
+    rates: tuple[RateLimit, ...] = ()
 
 
 def country_of_campaign(campaign: Campaign) -> str:
@@ -63,11 +62,25 @@ def limits_of_campaign(site: Site, campaign: Campaign, at: dt.date, *, country: 
     Args:
         site: The configuration.
         campaign: The campaign.
-        at: The day.
+        at: The day, of the site.
         country: Whose law; empty: as `country_of_campaign` says.
     """
-    country = country or country_of_campaign(campaign)
+    country, zone = country or country_of_campaign(campaign), home_zone(site.home_country)
     law = law_of_country(country, campaign=campaign, site=site, days=(at,))
     low, high = ring_bounds(law)
-    source = "; ".join(dict.fromkeys(entry.source.text for entry in law.ring_time))
-    return CampaignLimits(country, low, high, source)
+    noon = dt.datetime.combine(at, dt.time(12), zoneinfo.ZoneInfo(zone))
+    asked = min(law.answer_limit, key=lambda limit: limit.value.within_s, default=None)
+    return CampaignLimits(
+        country,
+        ring_min_s=low,
+        ring_max_s=high,
+        ring_source=_sources(law.ring_time),
+        agent_within_s=_USUAL_S if asked is None else asked.value.within_s,
+        agent_from_answer=asked is not None and asked.value.counted_from is CountedFrom.ANSWER,
+        agent_source="" if asked is None else asked.source.text,
+        rates=rate_limits(law.abandoned_rate, campaign=campaign, zone=zone, now=noon),
+    )
+
+
+def _sources(entries: Iterable[InForce[object]]) -> str:
+    return "; ".join(dict.fromkeys(entry.source.text for entry in entries))

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from asterisk_plugin.core.campaign_windows import window_values
 from asterisk_plugin.core.figures import length_values, share_values
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from asterisk_plugin.core.campaign_law import CampaignLimits
+    from asterisk_plugin.core.campaign_windows import RateWindow
     from asterisk_plugin.core.figures import Lengths, Share
 
 DAILY_SHARES = ("abandoned", "silent", "lost", "abandoned_of_attempts", "lost_of_attempts")
@@ -79,12 +81,14 @@ class CampaignReport:
         outcomes: By value of `Outcome`, all of them.
         unsure: Those of which a part was not seen, by outcome; they are counted as what is worst, in all figures.
         shares: By name of `SHARES`.
+        windows: Calls without an agent by the formulas of the law, by limit and window.
         worst: The worst day of each of `DAILY_SHARES`; shares without any day are left out.
         days: Outcomes by local day on which the attempts began, earliest first.
         hours: 24 hours of the local day.
         lengths: By what was measured, in seconds.
         rings: Histogram: `answered`, and `not answered`.
-        delays: Histogram of the time to the agent: `from the greeting`, or where none was heard `from the answer`.
+        delays: Histogram of the time to the agent: `from the greeting`, or `from the answer` where none was
+            heard or the law counts so.
         messages: Calls in which the message was played.
         machines: What showed the machines, by cause.
         named: Ids of attempts, by name of `NAMED`, in order.
@@ -97,6 +101,7 @@ class CampaignReport:
     outcomes: Mapping[str, int]
     unsure: Mapping[str, int]
     shares: Mapping[str, Share]
+    windows: tuple[RateWindow, ...]
     worst: Mapping[str, WorstDay]
     days: Mapping[dt.date, Mapping[str, int]]
     hours: tuple[Hour, ...]
@@ -111,13 +116,14 @@ class CampaignReport:
 def as_values(report: CampaignReport) -> dict[str, Any]:
     """A report as JSON-able values; shares are 0 to 1, and null when there is nothing to share."""
     return {
-        "limits": dataclasses.asdict(report.limits),
+        "limits": _limit_values(report.limits),
         "attempts": report.attempts,
         "answered": report.answered,
         "live": report.live,
         "outcomes": dict(report.outcomes),
         "unsure": dict(report.unsure),
         "shares": {name: share_values(share) for name, share in report.shares.items()},
+        "windows": [window_values(window) for window in report.windows],
         "worst_days": {
             name: {"day": worst.day.isoformat(), **share_values(worst.share)} for name, worst in report.worst.items()
         },
@@ -130,6 +136,12 @@ def as_values(report: CampaignReport) -> dict[str, Any]:
         "machines": dict(report.machines),
         "named": {name: list(ids) for name, ids in report.named.items()},
     }
+
+
+def _limit_values(limits: CampaignLimits) -> dict[str, Any]:
+    """Without the rates, which stand with their windows."""
+    plain = (field.name for field in dataclasses.fields(limits) if field.name != "rates")
+    return {name: getattr(limits, name) for name in plain}
 
 
 def _bin_values(one: TimeBin) -> dict[str, Any]:

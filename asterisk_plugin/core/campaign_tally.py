@@ -14,6 +14,7 @@ from itertools import pairwise
 from asterisk_plugin.core.attempt_end import LIVE, AttemptEnd, Outcome
 from asterisk_plugin.core.campaign_law import CampaignLimits
 from asterisk_plugin.core.campaign_report import DAILY_SHARES, NAMED, CampaignReport, Hour, TimeBin, WorstDay
+from asterisk_plugin.core.campaign_windows import RateWindow, windows_of
 from asterisk_plugin.core.figures import Share, between, lengths_of, share_of
 
 LOST = frozenset({Outcome.SILENT, Outcome.ABANDONED})
@@ -41,15 +42,24 @@ class Tally:
     Args:
         zone: By whose days and hours.
         limits_on: What the attempts of a day are measured by; asked once for each day.
+        first: First day that is counted; None: all before are. As `last`, it tells which windows are whole.
+        last: Last day that is counted; None: all after are.
     """
 
-    def __init__(self, zone: dt.tzinfo, limits_on: Callable[[dt.date], CampaignLimits]) -> None:
+    def __init__(
+        self,
+        zone: dt.tzinfo,
+        limits_on: Callable[[dt.date], CampaignLimits],
+        *,
+        first: dt.date | None = None,
+        last: dt.date | None = None,
+    ) -> None:
         self.by_day: dict[dt.date, Counter[Outcome]] = defaultdict(Counter)
         """How attempts ended, by the local day on which they began to dial."""
         self.rings_s: dict[str, list[float]] = {"answered": [], "not answered": []}
         self.delays_s: dict[str, list[float]] = {"from the greeting": [], "from the answer": []}
-        """From the end of the greeting to the agent, or from the answer where no greeting was heard."""
-        self._zone = zone
+        """To the agent, from the end of the greeting; from the answer where none was heard or the law counts so."""
+        self._zone, self._first, self._last = zone, first, last
         self._limits_on = limits_on
         self._limits: dict[dt.date, CampaignLimits] = {}
         self._by_hour: Counter[tuple[int, Outcome]] = Counter()
@@ -70,6 +80,12 @@ class Tally:
         """What the attempts of the last day are measured by."""
         return self._limits[max(self._limits)] if self._limits else CampaignLimits()
 
+    @property
+    def windows(self) -> tuple[RateWindow, ...]:
+        """Every window of every limit, by limit and day."""
+        limits = ((day, limits.rates) for day, limits in self._limits.items())
+        return windows_of(self.by_day, limits, zone=self._zone, first=self._first, last=self._last)
+
     def add(self, end: AttemptEnd) -> None:
         """Count one end."""
         began_at = end.began_at.astimezone(self._zone)
@@ -81,15 +97,16 @@ class Tally:
         self._unsure[end.outcome] += not end.is_sure
         if end.outcome is Outcome.MACHINE:
             self._machines[end.heard_why or "not told"] += 1
-        self._measure(end)
+        self._measure(end, self._limits[day])
         self._judge(end, self._limits[day])
 
-    def _measure(self, end: AttemptEnd) -> None:
+    def _measure(self, end: AttemptEnd, limits: CampaignLimits) -> None:
         if end.ring_s is not None:
             self.rings_s["not answered" if end.answer_s is None else "answered"].append(end.ring_s)
-        if end.is_live and end.delay_s is not None:
-            start = "from the answer" if end.greeting_s is None else "from the greeting"
-            self.delays_s[start].append(end.delay_s)
+        delay_s = delay_of(end, limits)
+        if end.is_live and delay_s is not None:
+            from_answer = end.greeting_s is None or limits.agent_from_answer
+            self.delays_s["from the answer" if from_answer else "from the greeting"].append(delay_s)
         if end.message_s is not None:
             self._messages_s.append(end.message_s)
         if end.outcome is Outcome.PERSON and end.talk_s is not None:
@@ -98,7 +115,7 @@ class Tally:
     def _judge(self, end: AttemptEnd, limits: CampaignLimits) -> None:
         # Asterisk tells of ringing and of its end one after the other: a tenth of a second is what is known.
         ring_s = None if end.ring_s is None else round(end.ring_s, 1)
-        in_time = is_in_time(end, limits.agent_within_s)
+        in_time = is_in_time(end, limits)
         is_one = {
             "abandoned": end.outcome is Outcome.ABANDONED,
             "silent": end.outcome is Outcome.SILENT,
@@ -122,7 +139,7 @@ class Tally:
             "ringing until the answer": rings["answered"],
             "ringing, not answered": rings["not answered"],
             "greeting to agent": delays["from the greeting"],
-            "answer to agent, no greeting heard": delays["from the answer"],
+            "answer to agent": delays["from the answer"],
             "answer to message": self._messages_s,
             "answer to end, persons": self._talks_s,
         }
@@ -135,6 +152,7 @@ class Tally:
             unsure={outcome.value: count for outcome in Outcome if (count := self._unsure[outcome])},
             shares={name: daily_share(name, ended) for name in DAILY_SHARES}
             | {"agent_in_time": share_of(self._in_time)},
+            windows=self.windows,
             worst={name: found for name, found in worst.items() if found is not None},
             days={day: _by_value(self.by_day[day]) for day in sorted(self.by_day)},
             hours=tuple(self._hour(hour) for hour in range(24)),
@@ -151,14 +169,20 @@ class Tally:
         return Hour(ended.total(), _count(ended, LIVE), _count(ended, LOST))
 
 
-def is_in_time(end: AttemptEnd, within_s: float) -> bool | None:
-    """Whether an agent was there so many seconds after the greeting. None: nobody answered, or it is not known."""
+def delay_of(end: AttemptEnd, limits: CampaignLimits) -> float | None:
+    """Seconds until an agent was there, counted as the law counts them; None: no agent was."""
+    return end.agent_s if limits.agent_from_answer else end.delay_s
+
+
+def is_in_time(end: AttemptEnd, limits: CampaignLimits) -> bool | None:
+    """Whether an agent was there soon enough. None: no person answered, or it is not known."""
     if not end.is_live:
         return None
-    if end.delay_s is None:
+    delay_s = delay_of(end, limits)
+    if delay_s is None:
         # Whose agent nobody saw come may have had one in time all the same.
         return None if end.outcome is Outcome.PERSON else False
-    return end.delay_s <= within_s
+    return delay_s <= limits.agent_within_s
 
 
 def daily_share(name: str, ended: Mapping[Outcome, int]) -> Share:

@@ -87,6 +87,9 @@ def test_the_report_for_people(desk: Desk):
     assert rows["silent (nothing was played), of live calls"][3] == "2026-11-25: 100.0 % (1)"
     assert rows["abandoned or silent, of all attempts"][:2] == ["20.0 %", "2 of 10"]
     assert rows["agent within 2 s of the greeting, of live calls"][:2] == ["25.0 %", "1 of 4"]
+    limit = rows["de.members.branchenkodex.abandoned_rate.lost"]
+    assert limit[:4] == ["abandoned or silent, of all attempts, each day", "3 %", "2", "2"]
+    assert limit[4:] == ["2026-11-25: 33.4 % (1 of 3)", "2026-11-25: 33.4 % (1 of 3)"]
     assert rows["2026-11-24"] == ["7", "3", "1", "0", "33.3 %", "14.2 %"]
     assert rows["11:00 to 11:59"] == ["10", "4", "2"]
     assert "15 to 40 s (Branchenkodex of DDV and CCV 2015; DE)" in out
@@ -114,7 +117,17 @@ def test_json_is_of_a_period_of_local_days(desk: Desk):
 def test_the_country_can_be_another(desk: Desk):
     """Where the rulebook is silent the gate's own limits count."""
     record(desk, *some())
-    assert "(the gate's own, the rulebook is silent; NL)" in ran(desk, "--country", "nl")
+    out = ran(desk, "--country", "nl")
+    assert "(the gate's own, the rulebook is silent; NL)" in out
+    assert "no limit is in force for this campaign in NL" in out
+    windows = json.loads(ran(desk, "--country", "us", "--since", "2026-11-24", "--json"))["report"]["windows"]
+    assert [(one["formula"], one["abandoned"], one["of"], one["share"], one["max_share"]) for one in windows] == [
+        ("abandoned or silent, of live calls, each 30 days", 2, 4, 0.5, 0.03)
+    ]
+    assert (windows[0]["first_day"], windows[0]["last_day"]) == ("2026-11-16", "2026-12-15")
+    assert not windows[0]["is_kept"]
+    assert not windows[0]["is_whole"]
+    assert "agent within 3 s of the answer, of live calls" in ran(desk, "--country", "it")
     assert "there is no rulebook of `XX`; " in refused(desk, "--country", "XX")
 
 
@@ -133,9 +146,11 @@ def test_the_picture_has_four_panels(desk: Desk, tmp_path: Path, name: str):
         for said in (
             *("Campaign linde-de, since recording began: 10 attempts", "Calls without an agent, by day"),
             *("How attempts ended, by day", "How long it rang", "How soon an agent was there"),
+            "at most 3 % abandoned or silent, of all attempts, each day",
             *(
                 "at least 15 s",
-                "at most 40 s",
+                "at most 2 s",
+                "at most 3 % abandoned or silent, of all attempts, each day",
                 "at most 2 s",
                 "person (2)",
                 "seconds it rang",

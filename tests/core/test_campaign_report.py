@@ -12,10 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asterisk_plugin.core.attempt_end import AttemptEnd, Outcome
-from asterisk_plugin.core.campaign_law import CampaignLimits, country_of_campaign, home_zone, limits_of_campaign
+from asterisk_plugin.core.campaign_law import CampaignLimits, country_of_campaign, limits_of_campaign
+from asterisk_plugin.core.campaign_rates import home_zone, rate_limits
 from asterisk_plugin.core.campaign_report import DAILY_SHARES, NAMED, CampaignReport, Hour, as_values
 from asterisk_plugin.core.campaign_tally import Tally, is_in_time
+from asterisk_plugin.core.campaign_windows import RateWindow, formula, window_values
 from asterisk_plugin.core.figures import Share
+from asterisk_plugin.core.law import InForce
+from asterisk_plugin.core.parameters import Applies
+from asterisk_plugin.core.rate_parameters import AbandonedRate, RateOf, RatePer
+from asterisk_plugin.core.verdict import Source
 from asterisk_plugin.settings.files import shipped
 from asterisk_plugin.settings.load import load
 
@@ -116,7 +122,7 @@ def test_each_day_is_measured_by_what_was_in_force_on_it():
 )
 def test_an_agent_in_time(end: AttemptEnd, in_time: bool | None):
     """After the greeting; of calls that a person answered."""
-    assert is_in_time(end, 2.0) is in_time
+    assert is_in_time(end, LIMITS) is in_time
     share = report_of(end).shares["agent_in_time"]
     expected = Share(in_time is True, in_time is False, in_time is None) if end.is_live else Share()
     assert share == expected
@@ -188,6 +194,78 @@ def test_the_order_does_not_matter(ends: list[AttemptEnd], random):
     assert as_values(report_of(*shuffled)) == as_values(report_of(*ends))
 
 
+def rate(share_percent: int = 3, per: RatePer = RatePer.DAY, **values: object) -> InForce[AbandonedRate]:
+    lost = frozenset({Outcome.ABANDONED, Outcome.SILENT})
+    known = {"counts": lost, "of": RateOf.LIVE, "per": per, "max_share_percent": share_percent}
+    value = AbandonedRate(Applies(), "live", **{**known, **values})
+    return InForce("xx.all.abandoned_rate", value, Source("a law"), dt.date(2000, 1, 1))
+
+
+def windows_with(entry: InForce[AbandonedRate], *ends: AttemptEnd, first=None, last=None) -> list[RateWindow]:
+    """What a campaign that began on 20 November comes to."""
+    campaign = replace(load(shipped("config")).site.campaigns["linde-de"], starts_on=dt.date(2026, 11, 20))
+
+    def limits_on(day: dt.date) -> CampaignLimits:
+        noon = dt.datetime.combine(day, dt.time(12), BERLIN)
+        return replace(LIMITS, rates=rate_limits([entry], campaign=campaign, zone="Europe/Berlin", now=noon))
+
+    tally = Tally(BERLIN, limits_on, first=first, last=last)
+    for end in ends:
+        tally.add(end)
+    return list(tally.windows)
+
+
+def days_of_calls(*days: tuple[int, int, int]) -> list[AttemptEnd]:
+    """(days after 24 November, persons, abandoned)."""
+    return [
+        ended(outcome, began_at=AT + dt.timedelta(days=day))
+        for day, persons, abandoned in days
+        for outcome in [Outcome.PERSON] * persons + [Outcome.ABANDONED] * abandoned
+    ]
+
+
+def test_a_limit_of_each_day_has_a_window_of_each_day():
+    """The very share is kept, one call more is not."""
+    found = windows_with(rate(), *days_of_calls((0, 97, 3), (1, 96, 4)))
+    assert [(one.limit.first_day, one.last_day) for one in found] == [(dt.date(2026, 11, day),) * 2 for day in (24, 25)]
+    assert [(one.abandoned, one.of, one.share, one.is_kept) for one in found] == [
+        (3, 100, 0.03, True),
+        (4, 100, 0.04, False),
+    ]
+
+
+def test_windows_of_days_begin_with_the_campaign():
+    """What is bad on one day may be good in ten; and a window that reaches beyond what was asked for is in part."""
+    ends = days_of_calls((0, 90, 10), (5, 400, 0), (6, 1, 1))
+    first, second = windows_with(rate(per=RatePer.DAYS, length=10), *ends)
+    assert (first.limit.first_day, first.last_day) == (dt.date(2026, 11, 20), dt.date(2026, 11, 29))
+    assert (first.abandoned, first.of, first.is_kept, first.is_whole) == (10, 500, True, True)
+    assert (second.abandoned, second.of, second.is_kept) == (1, 2, False)
+    asked = {"first": dt.date(2026, 11, 20), "last": dt.date(2026, 12, 8)}
+    assert [one.is_whole for one in windows_with(rate(per=RatePer.DAYS, length=10), *ends, **asked)] == [True, False]
+    asked["first"] = dt.date(2026, 11, 21)
+    assert [one.is_whole for one in windows_with(rate(per=RatePer.DAYS, length=10), *ends, **asked)] == [False, False]
+
+
+def test_a_month_and_estimated_errors():
+    """A window may have no call of those of which the share is taken."""
+    machines = [ended(Outcome.MACHINE)] * 50
+    (window,) = windows_with(rate(0, RatePer.MONTH, machine_error_percent=2), *machines)
+    assert (window.limit.first_day, window.last_day) == (dt.date(2026, 11, 1), dt.date(2026, 11, 30))
+    assert (window.abandoned, window.of, window.share, window.is_kept) == (1, 0, None, False)
+    assert formula(window.limit.value) == "abandoned or silent or 2 % of the machines, of live calls, each month"
+    assert window_values(window)["share"] is None
+
+
+def test_an_agent_counted_from_the_answer():
+    """Where the law says so, a greeting does not help."""
+    limits = replace(LIMITS, agent_within_s=3, agent_from_answer=True)
+    late, soon = ended(agent_s=3.5, greeting_s=1.0), ended(agent_s=2.9, greeting_s=1.0)
+    assert is_in_time(late, limits) is False
+    assert is_in_time(soon, limits) is True
+    assert report_of(late, limits=limits).lengths["answer to agent"].longest_s == 3.5
+
+
 def test_limits_are_those_of_the_first_shown_number_or_of_whom_it_is_said():
     """The code of conduct binds the sales calls of its member, from the day on which it was in force."""
     site = load(shipped("config")).site
@@ -200,6 +278,9 @@ def test_limits_are_those_of_the_first_shown_number_or_of_whom_it_is_said():
     assert limits_of_campaign(site, sales, dt.date(2014, 12, 31)).ring_source == ""
     assert limits_of_campaign(site, service, day).ring_source == ""
     assert limits_of_campaign(site, sales, day, country="NL").country == "NL"
+    assert [limit.id for limit in found.rates] == ["de.members.branchenkodex.abandoned_rate.lost"]
+    italian = limits_of_campaign(site, sales, day, country="IT")
+    assert (italian.agent_within_s, italian.agent_from_answer) == (3, True)
     unshown = replace(sales, caller_ids=(), principal=replace(sales.principal, country="AT"))
     assert limits_of_campaign(site, unshown, day).country == "AT"
 
