@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from asterisk_plugin.core.campaign_windows import RateWindow
 
 _BINS = 60
-_BELOW = {**LEGEND, "loc": "upper center", "bbox_to_anchor": (0.5, -0.14), "fontsize": 9}
-"""Below the axes: nothing that is drawn lies under it."""
-
 GREY, VIOLET = "#b5b5b5", "#6d4c9f"
 _LINES = {
     "abandoned": ("abandoned, of live calls", ORANGE, "o"),
@@ -89,7 +86,7 @@ def _draw_shares(axes: Axes, tally: Tally) -> None:
     axes.set_title("Calls without an agent, by day")
     axes.grid(axis="y", alpha=0.3)
     if axes.get_lines():
-        axes.legend(ncols=2, **_BELOW)
+        _name_below(axes, columns=2)
 
 
 def _draw_limits(axes: Axes, tally: Tally) -> list[float]:
@@ -140,7 +137,7 @@ def _draw_outcomes(axes: Axes, tally: Tally) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(ylabel="attempts per day", ylim=(0, 1.05 * max(below)))
     axes.set_title("How attempts ended, by day")
-    axes.legend(ncols=3, **_BELOW)
+    _name_below(axes, columns=3)
 
 
 def _draw_rings(axes: Axes, tally: Tally) -> None:
@@ -152,7 +149,7 @@ def _draw_rings(axes: Axes, tally: Tally) -> None:
     axes.axvline(limits.ring_max_s, color=RED, linewidth=1.5, label=f"at most {limits.ring_max_s} s")
     axes.set(xlabel="seconds it rang" + axes.get_xlabel())
     axes.set_title("How long it rang")
-    axes.legend(ncols=2, **_BELOW)
+    _name_below(axes, columns=2)
 
 
 def _draw_delays(axes: Axes, tally: Tally) -> None:
@@ -162,7 +159,7 @@ def _draw_delays(axes: Axes, tally: Tally) -> None:
     axes.axvline(within_s, color=RED, linewidth=1.5, label=f"at most {within_s:g} s")
     axes.set(xlabel="seconds until an agent was there" + axes.get_xlabel())
     axes.set_title("How soon an agent was there")
-    axes.legend(ncols=2, **_BELOW)
+    _name_below(axes, columns=2)
 
 
 def _draw_bars(
@@ -195,6 +192,11 @@ def _draw_bars(
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(ylabel=f"calls per {width_s:g} s", xlim=(0, edges[-1]))
     axes.set_xlabel(f" ({beyond:,} longer, not shown)" if beyond else "")
+
+
+def _name_below(axes: Axes, *, columns: int) -> None:
+    """The legend below the axes, so that nothing that is drawn lies under it."""
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), fontsize=9, ncols=columns, **LEGEND)
 
 
 def _name_days(axes: Axes, tally: Tally) -> None:
