@@ -110,9 +110,77 @@ class Channel(Protocol):
         """Wait for a key; empty after so many seconds of silence. Raises as `set_variables`."""
         ...
 
+    async def send_sound(self, call: str, address: str, *, most_s: float) -> bool:
+        """Send the call's sound to an AudioSocket server until that one has heard enough.
+
+        Args:
+            call: What names the call there, 32 hex digits.
+            address: `host:port` of the server.
+            most_s: Longest time it may take, in seconds.
+
+        Returns:
+            Whether it was sent. Raises as `set_variables`.
+        """
+        ...
+
+    async def detect_machine(self, *, most_s: float) -> tuple[str, str]:
+        """Let `app_amd` listen for so many seconds at most; returns `AMDSTATUS` and `AMDCAUSE`, empty without app_amd.
+
+        Raises as `set_variables`.
+        """
+        ...
+
+    async def tell(self, event: str, fields: Mapping[str, str]) -> None:
+        """Send an event of this channel, with plain values, to everybody on AMI. Raises as `set_variables`."""
+        ...
+
     async def set_language(self, code: str) -> None:
         """Choose the language of the sounds played from now on, ISO 639-1. Raises as `set_variables`."""
         ...
+
+
+class Hearer(Protocol):
+    """Somebody who listens to a call. Must not wait."""
+
+    def take(self, samples: bytes) -> bool:
+        """Hear what came: signed, 16 bits, little-endian, 8 kHz. True: that is enough, the call goes on."""
+        ...
+
+    def ended(self) -> None:
+        """No more sound will come."""
+        ...
+
+
+class Sounds(Protocol):
+    """Where the sound of calls arrives."""
+
+    @property
+    def address(self) -> str:
+        """`host:port`, as AudioSocket() wants it."""
+        ...
+
+    def expect(self, call: str, hearer: Hearer) -> None:
+        """Hand the sound of a call, named by 32 hex digits, to somebody once it comes."""
+        ...
+
+    def forget(self, call: str) -> None:
+        """Expect a call no more; one that is heard already goes on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CallTerms:
+    """What was decided about an attempt and is needed while it runs.
+
+    Args:
+        agent: An agent was reserved for it.
+        country: Of the called number, ISO 3166-1 alpha-2; empty when it has none.
+        ring_min_s: Never hang up before so many seconds of ringing.
+    """
+
+    agent: bool = False
+    country: str = ""
+    ring_min_s: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +198,7 @@ class LookUp:
         shown: The number that must be shown on the trunk leg, E.164.
         token_lifetime_s: After so many seconds the token is gone.
         now: The moment of the attempt (aware).
+        terms: What holds while the attempt runs; kept with its token.
     """
 
     person: str
@@ -142,6 +211,7 @@ class LookUp:
     shown: str
     token_lifetime_s: float
     now: dt.datetime
+    terms: CallTerms = CallTerms()
 
 
 class Redemption(enum.StrEnum):
@@ -162,12 +232,33 @@ class Redeemed:
         attempt_id: The attempt it belonged to, empty when unknown.
         campaign: Its campaign, empty when unknown.
         principal: Its principal, empty when unknown.
+        terms: What holds while it runs.
     """
 
     result: Redemption
     attempt_id: str = ""
     campaign: str = ""
     principal: str = ""
+    terms: CallTerms = CallTerms()
+
+
+@dataclass(frozen=True, slots=True)
+class PassedLeg:
+    """What a leg that was let through dials for.
+
+    Args:
+        attempt_id: The attempt's, also its token; empty for an emergency call.
+        person: Tag of the called number; empty for an emergency call.
+        campaign: Its campaign.
+        principal: Its principal.
+        terms: What holds for it.
+    """
+
+    attempt_id: str = ""
+    person: str = ""
+    campaign: str = ""
+    principal: str = ""
+    terms: CallTerms = CallTerms()
 
 
 class Store(Protocol):
@@ -185,8 +276,24 @@ class Store(Protocol):
         """Use a token up: atomic with a last look at the objections."""
         ...
 
-    async def mark_passed(self, unique_id: str) -> None:
-        """Remember that this trunk channel passed the gate."""
+    async def mark_passed(self, unique_id: str, leg: PassedLeg) -> None:
+        """Remember that this trunk channel passed the gate, and what it dials for."""
+        ...
+
+    async def passed_leg(self, unique_id: str) -> PassedLeg | None:
+        """What a trunk channel dials for; None when it did not pass the gate."""
+        ...
+
+    async def keep_call(self, asterisk: str, unique_id: str, call: str) -> None:
+        """Remember a running call as text, so that a restarted service finds it."""
+        ...
+
+    async def drop_call(self, asterisk: str, unique_id: str) -> None:
+        """A running call has ended and is recorded."""
+        ...
+
+    async def kept_calls(self, asterisk: str) -> dict[str, str]:
+        """The calls remembered of one Asterisk, by unique id."""
         ...
 
     async def has_passed(self, unique_id: str) -> bool:
@@ -195,6 +302,10 @@ class Store(Protocol):
 
     async def forget_passed(self, unique_id: str) -> None:
         """The trunk channel has ended."""
+        ...
+
+    async def claim(self, what: str) -> bool:
+        """Tell whether this process may do something that one of several is to do; true once in a while."""
         ...
 
     async def ping(self) -> None:

@@ -50,9 +50,9 @@ class Workers:
 
     async def start(self) -> None:
         """Start every worker."""
-        self._processes = [await self._start_one() for _ in range(self._count)]
+        self._processes = [await self._start_one(place) for place in range(self._count)]
 
-    async def _start_one(self) -> asyncio.subprocess.Process:
+    async def _start_one(self, place: int) -> asyncio.subprocess.Process:
         descriptor = self._listener.fileno()
         return await asyncio.create_subprocess_exec(
             sys.executable,
@@ -61,6 +61,7 @@ class Workers:
             str(descriptor),
             str(self._data_dir.path),
             self._store_url,
+            str(place),
             stdin=asyncio.subprocess.PIPE,  # closes when the service dies: the worker ends too
             pass_fds=(descriptor,),
         )
@@ -72,7 +73,7 @@ class Workers:
                 if process.returncode is not None and not self._stopping:
                     _log.error("worker %d ended with %d, starting another", process.pid, process.returncode)
                     await asyncio.sleep(_RESTART_PAUSE_S)
-                    self._processes[index] = await self._start_one()
+                    self._processes[index] = await self._start_one(index)
             await asyncio.sleep(_WATCH_PAUSE_S)
 
     def reload(self) -> None:

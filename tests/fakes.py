@@ -16,7 +16,7 @@ from asterisk_plugin.core.attempt_end import AttemptEnd
 from asterisk_plugin.core.facts import AttemptCount, PersonRecords
 from asterisk_plugin.core.verdict import Verdict
 from asterisk_plugin.errors import LedgerUnavailableError, StoreError
-from asterisk_plugin.ports import AgiRequest, Event, LookUp, Redeemed, Redemption
+from asterisk_plugin.ports import AgiRequest, Event, LookUp, PassedLeg, Redeemed, Redemption
 from asterisk_plugin.settings.load import load
 
 SITE_FOLDER = Path(__file__).with_name("site")
@@ -32,7 +32,8 @@ class FakeStore:
         self.hangs = False
         self.asked: list[LookUp] = []
         self.released: list[str] = []
-        self.passed: set[str] = set()
+        self.passed: dict[str, PassedLeg] = {}
+        self.kept: dict[tuple[str, str], str] = {}
         self.redemption = Redeemed(Redemption.PASS)
         self.redeemed_with: list[str] = []
 
@@ -62,16 +63,36 @@ class FakeStore:
         self.redeemed_with.append(shown)
         return self.redemption
 
-    async def mark_passed(self, unique_id: str) -> None:
+    async def mark_passed(self, unique_id: str, leg: PassedLeg) -> None:
         await self._fail()
-        self.passed.add(unique_id)
+        self.passed[unique_id] = leg
+
+    async def passed_leg(self, unique_id: str) -> PassedLeg | None:
+        await self._fail()
+        return self.passed.get(unique_id)
+
+    async def keep_call(self, asterisk: str, unique_id: str, call: str) -> None:
+        await self._fail()
+        self.kept[asterisk, unique_id] = call
+
+    async def drop_call(self, asterisk: str, unique_id: str) -> None:
+        await self._fail()
+        self.kept.pop((asterisk, unique_id), None)
+
+    async def kept_calls(self, asterisk: str) -> dict[str, str]:
+        await self._fail()
+        return {unique_id: call for (name, unique_id), call in self.kept.items() if name == asterisk}
 
     async def has_passed(self, unique_id: str) -> bool:
         await self._fail()
         return unique_id in self.passed
 
     async def forget_passed(self, unique_id: str) -> None:
-        self.passed.discard(unique_id)
+        self.passed.pop(unique_id, None)
+
+    async def claim(self, what: str) -> bool:
+        await self._fail()
+        return True
 
     async def ping(self) -> None:
         await self._fail()

@@ -20,9 +20,9 @@ MAY_IMPORT = {  # part of the package: what it may import beside itself
     "core": {"errors"},
     "ports": CORE,
     "settings": CORE,
-    "callflow": PORTS,
+    "callflow": PORTS | {"detection"},
     "detection": {"core", "errors"},
-    **dict.fromkeys(("agi", "ami", "store", "ledger", "admin", "audio"), SETTINGS),
+    **dict.fromkeys(("agi", "ami", "audiosocket", "store", "ledger", "admin", "audio"), SETTINGS),
 }
 ROOTS = {"app", "cli", "__main__", "service", "workers"}
 """Composition: they know everybody, and nobody below knows them."""

@@ -112,20 +112,23 @@ class ServiceObserver:
         )
 
     def attempt_ended(self, end: AttemptEnd) -> None:
-        """An attempt ended, and how it did for the person called is known."""
+        """An attempt has ended for the person called."""
         self._ends.ended.labels(end.campaign, end.outcome.value).inc()
         if end.ring_s is not None:
             self._ends.ring_s.labels(end.campaign).observe(end.ring_s)
         if end.is_live and end.delay_s is not None:
             self._ends.delay_s.labels(end.campaign).observe(end.delay_s)
         _log.info(
-            "attempt ended id=%s campaign=%s outcome=%s ring_s=%s delay_s=%s sure=%s",
+            "ended attempt=%s campaign=%s outcome=%s sure=%s ring_s=%s agent_s=%s heard=%s why=%s cause=%d",
             end.attempt_id,
             end.campaign,
             end.outcome.value,
+            end.is_sure,
             _seconds(end.ring_s),
-            _seconds(end.delay_s),
-            "yes" if end.is_sure else "no",
+            _seconds(end.agent_s),
+            end.heard.value or "-",
+            end.heard_why or "-",
+            end.cause,
         )
 
     def fault(self, where: str, error: Exception) -> None:

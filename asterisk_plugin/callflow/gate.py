@@ -39,7 +39,7 @@ class Observer(Protocol):
         ...
 
     def attempt_ended(self, end: AttemptEnd) -> None:
-        """An attempt ended, and how it did for the person called is known."""
+        """An attempt has ended for the person called."""
         ...
 
     def fault(self, where: str, error: Exception) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from asterisk_plugin.callflow.answered import unheard_action
 from asterisk_plugin.callflow.evidence import attempt_event
 from asterisk_plugin.callflow.releases import release_later
 from asterisk_plugin.core import engine
@@ -23,7 +24,7 @@ from asterisk_plugin.core.facts import AttemptFacts, PersonRecords, Presentation
 from asterisk_plugin.core.number import PhoneNumber, example_number, parse_number
 from asterisk_plugin.core.verdict import Decision, Finding, Reason, Verdict
 from asterisk_plugin.errors import LedgerUnavailableError, StoreCorruptError, StoreError
-from asterisk_plugin.ports import AgiRequest, LookUp
+from asterisk_plugin.ports import AgiRequest, CallTerms, LookUp
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -166,6 +167,7 @@ async def _decide(
         reserve=preview.decision is Decision.ALLOW,
         attempt_id=attempt_id,
         token_lifetime_s=gate.token_lifetime_s,
+        ring_min_s=preview.obligations.ring_min_s,
     )
     try:
         async with asyncio.timeout(gate.deadline_s):
@@ -193,6 +195,7 @@ def look_up_query(
     reserve: bool,
     attempt_id: str,
     token_lifetime_s: float,
+    ring_min_s: int = 0,
 ) -> LookUp:
     """The one question a decision asks of the store.
 
@@ -204,6 +207,7 @@ def look_up_query(
         reserve: Count the attempt and issue its token in the same step.
         attempt_id: Also the token; empty when nothing is reserved.
         token_lifetime_s: Seconds after which the token is gone.
+        ring_min_s: Never hang up before so many seconds of ringing.
     """
     assert facts.campaign is not None
     return LookUp(
@@ -217,6 +221,11 @@ def look_up_query(
         shown=shown_e164(facts),
         token_lifetime_s=token_lifetime_s,
         now=now,
+        terms=CallTerms(
+            agent=bool(facts.agent_id),
+            country=facts.called.country if isinstance(facts.called, PhoneNumber) else "",
+            ring_min_s=ring_min_s,
+        ),
     )
 
 
@@ -251,6 +260,7 @@ def variables(made: Attempt) -> Mapping[str, str]:
         "RINGFENCE_REASON": verdict.reason,
         "RINGFENCE_NOT_BEFORE": not_before,
         "RINGFENCE_CAUSE": str(verdict.cause),
+        "RINGFENCE_LISTEN": unheard_action(made.facts.campaign) if allowed and not emergency else "",
     }
     return {**values, "RINGFENCE_DECISION": verdict.decision.name}
 

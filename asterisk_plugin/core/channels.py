@@ -27,3 +27,10 @@ def without_number(channel: str) -> str:
     # The number stands before an `@` (Local), else behind a second slash (DAHDI).
     kept = rest.rpartition("@")[2].partition("/")[0]
     return f"{technology}{slash}{kept}{dash}{suffix}"
+
+
+def other_half(channel: str) -> str:
+    """The other half of a Local channel, `Local/s@x-1;2` of `Local/s@x-1;1`; empty for any other channel."""
+    if not channel.startswith("Local/") or channel[-2:] not in (";1", ";2"):
+        return ""
+    return channel[:-1] + ("2" if channel.endswith("1") else "1")

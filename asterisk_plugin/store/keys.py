@@ -17,7 +17,9 @@ in one slot and one script may touch them. 256 buckets spread well over any numb
 | `rf:{xx}:<tag>:relationships`| hash   | `principal,product` -> record                     | none |
 | `rf:{xx}:<tag>:attempts`     | zset   | `principal,campaign,attempt_id`, score: epoch ms  | longest window |
 | `rf:{xx}:<tag>:token:<token>`| string | JSON: what a token was issued for                 | the token's |
-| `rf:pass:<channel>`          | string | `1`: this trunk channel passed the gate           | 24 h |
+| `rf:pass:<channel>`          | string | JSON: this trunk channel passed the gate, for whom| 24 h |
+| `rf:calls:<asterisk>`        | hash   | unique id -> JSON: a call that runs there         | 24 h |
+| `rf:claim:<what>`            | string | `1`: one of several processes does this           | 1 h  |
 | `rf:position`                | hash   | `seq`, `hash`, `generation`, `ledger`, `keep_ms`, | none |
 |                              |        | `moved_ms`, `evicted`                             |      |
 | `rf:rebuild`                 | string | generation being built, a lease                   | 10 s, renewed |
@@ -51,6 +53,9 @@ _LONGEST_PLAIN = 200
 
 PASSED_LIFETIME_MS = 24 * 3600 * 1000
 """A trunk channel is forgotten after this long even when its end was missed."""
+
+CLAIM_LIFETIME_MS = 3600 * 1000
+"""What only one process does is done within this long."""
 
 LAYOUT = "2"
 """Version of this table; `ready.lua` names it too. Counted up with every change that a program of the
@@ -127,6 +132,16 @@ def attempts(person: str) -> str:
 def token(person: str, value: str) -> str:
     """What one token was issued for; it lies under the number it may dial."""
     return f"rf:{{{person[:2]}}}:{person}:token:{value}"
+
+
+def running(asterisk: str) -> str:
+    """Hash of the calls that run on an Asterisk, by unique id."""
+    return f"rf:calls:{asterisk}"
+
+
+def claim(what: str) -> str:
+    """Marker that one of several processes does something."""
+    return f"rf:claim:{what}"
 
 
 def passed(channel: str) -> str:

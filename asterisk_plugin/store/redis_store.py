@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import astuple
 from typing import TYPE_CHECKING, Any
 
 from asterisk_plugin.core.facts import AttemptCount, PersonRecords
 from asterisk_plugin.errors import LedgerError, StoreCorruptError, StoreError, StoreNotReadyError
-from asterisk_plugin.ports import Redeemed, Redemption
+from asterisk_plugin.ports import CallTerms, PassedLeg, Redeemed, Redemption
 from asterisk_plugin.store import keys, scripts
 from asterisk_plugin.store.inspection import check_usable
 from asterisk_plugin.store.opening import open_client
@@ -173,17 +174,51 @@ class RedisStore:
                 attempt_id=values["attempt_id"],
                 campaign=values["campaign"],
                 principal=values["principal"],
+                terms=CallTerms(*values.get("terms", ())),
             )
         except (KeyError, ValueError, TypeError) as exc:
             raise StoreCorruptError(f"a token of the store cannot be read: {exc!r}") from exc
 
-    async def mark_passed(self, unique_id: str) -> None:
-        """Remember for 24 hours that this trunk channel passed the gate.
+    async def mark_passed(self, unique_id: str, leg: PassedLeg) -> None:
+        """Remember for 24 hours that this trunk channel passed the gate, and what it dials for.
 
         Args:
             unique_id: Names the channel among those of every Asterisk; any text.
+            leg: What it dials for.
         """
-        await self.client.execute("SET", keys.passed(unique_id), "1", "PX", keys.PASSED_LIFETIME_MS)
+        value = _encode(astuple(leg))
+        await self.client.execute("SET", keys.passed(unique_id), value, "PX", keys.PASSED_LIFETIME_MS)
+
+    async def passed_leg(self, unique_id: str) -> PassedLeg | None:
+        """What a trunk channel dials for; None when it did not pass the gate.
+
+        Raises:
+            StoreCorruptError: What is kept cannot be read.
+            StoreError: The store cannot answer in time.
+        """
+        value = await self.client.execute("GET", keys.passed(unique_id))
+        if value is None:
+            return None
+        try:
+            attempt_id, person, campaign, principal, terms = json.loads(value)
+            return PassedLeg(attempt_id, person, campaign, principal, CallTerms(*terms))
+        except (ValueError, TypeError) as exc:
+            raise StoreCorruptError(f"the mark of a call that passed cannot be read: {exc!r}") from exc
+
+    async def keep_call(self, asterisk: str, unique_id: str, call: str) -> None:
+        """Remember a running call as text, so that a restarted service finds it."""
+        await self.client.execute("HSET", keys.running(asterisk), unique_id, call)
+        await self.client.execute("PEXPIRE", keys.running(asterisk), keys.PASSED_LIFETIME_MS)
+
+    async def drop_call(self, asterisk: str, unique_id: str) -> None:
+        """A running call has ended and is recorded."""
+        await self.client.execute("HDEL", keys.running(asterisk), unique_id)
+
+    async def kept_calls(self, asterisk: str) -> dict[str, str]:
+        """The calls remembered of one Asterisk, by unique id."""
+        found = await self.client.execute("HGETALL", keys.running(asterisk))
+        flat = [value.decode("utf-8", "backslashreplace") for value in _flat(found)]
+        return dict(zip(flat[::2], flat[1::2], strict=True))
 
     async def has_passed(self, unique_id: str) -> bool:
         """Tell whether this trunk channel passed the gate."""
@@ -192,6 +227,14 @@ class RedisStore:
     async def forget_passed(self, unique_id: str) -> None:
         """The trunk channel has ended."""
         await self.client.execute("DEL", keys.passed(unique_id))
+
+    async def claim(self, what: str) -> bool:
+        """Tell whether this process may do something that one of several is to do: the first that asks within an hour.
+
+        Args:
+            what: Names it, any text.
+        """
+        return bool(await self.client.execute("SET", keys.claim(what), "1", "NX", "PX", keys.CLAIM_LIFETIME_MS))
 
     async def _ledger(self) -> str:
         """The ledger that the store must be filled from, `*` when nobody told."""
@@ -213,6 +256,7 @@ class RedisStore:
             "campaign": query.campaign,
             "shown": query.shown,
             "expires_ms": now_ms + lifetime_ms,
+            "terms": astuple(query.terms),
         }
         args: list[Any] = [
             ledger_id,
@@ -242,6 +286,11 @@ class RedisStore:
         except StoreError:
             # The caller learns of the unreadable record; an attempt too many only errs on the safe side.
             return
+
+
+def _flat(found: Any) -> list[bytes]:
+    """Names and values of a hash in turn, whatever form the client gives them."""
+    return [each for pair in found.items() for each in pair] if isinstance(found, dict) else list(found)
 
 
 def _look_up_keys(query: LookUp) -> tuple[str, ...]:

@@ -46,5 +46,5 @@ def test_each_end_is_one_line_in_the_log(caplog):
     with caplog.at_level("INFO", "ringfence"):
         ServiceObserver(CollectorRegistry()).attempt_ended(ended(Outcome.SILENT, ring_s=4.25, is_sure=False))
     assert [record.getMessage() for record in caplog.records] == [
-        f"attempt ended id={'a' * 32} campaign=c outcome=silent ring_s=4.2 delay_s=- sure=no"
+        f"ended attempt={'a' * 32} campaign=c outcome=silent sure=False ring_s=4.2 agent_s=- heard=- why=- cause=0"
     ]

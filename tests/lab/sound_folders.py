@@ -7,6 +7,9 @@ import wave
 from array import array
 from pathlib import Path
 
+from tests.detection.sounds import as_samples
+from tests.detection.voice import speech
+
 SHIPPED = Path(__file__).parents[2] / "config" / "sounds"
 
 
@@ -49,6 +52,29 @@ def write_music(file: Path, seconds: int = 60) -> None:
     second = array("h", (round(MUSIC_PEAK * math.sin(2 * math.pi * MUSIC_HZ * n / 8000)) for n in range(8000)))
     file.parent.mkdir(parents=True, exist_ok=True)
     _write(file, second.tobytes() * seconds)
+
+
+BOXES = 10
+HELLO_S, GREETING_S = 0.6, 6.0
+
+
+def write_voices(folder: Path) -> None:
+    """Write what people and machines say, and each mailbox's greeting; a sound like speech, no language's.
+
+    Args:
+        folder: The Asterisk's own.
+    """
+    hello, greeting = (_spoken(seconds, seed) for seconds, seed in ((HELLO_S, 3), (GREETING_S, 5)))
+    _write(folder / "sounds" / "hello.wav", hello)
+    _write(folder / "sounds" / "greeting.wav", greeting)
+    for box in range(BOXES):
+        place = folder / "spool" / "voicemail" / "default" / str(box)
+        place.mkdir(parents=True, exist_ok=True)
+        _write(place / "unavail.wav", greeting)
+
+
+def _spoken(seconds: float, seed: int) -> bytes:
+    return as_samples(speech(seconds, seed)).astype("<i2").tobytes()
 
 
 def _write(file: Path, samples: bytes) -> None:

@@ -100,7 +100,7 @@ async def test_a_cluster_decides_like_a_single_server(cluster, ledger):
     assert redeemed.result is Redemption.PASS
     await cluster.release(person=PERSON, principal="acme", campaign="spring", attempt_id="a" * 32, token="a" * 32)
     assert (await cluster.look_up(query())).attempts[0].used == 0
-    await cluster.mark_passed("1.2")
+    await cluster.mark_passed("1.2", PassedLeg())
     assert await cluster.has_passed("1.2")
     await cluster.forget_passed("1.2")
     assert not await cluster.has_passed("1.2")

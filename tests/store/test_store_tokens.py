@@ -99,7 +99,7 @@ async def test_an_unreadable_token_is_corrupt_and_gone(store, url, value):
 async def test_a_trunk_channel_passes_until_it_is_forgotten(store, url):
     """The mark has a lifetime, for ends that were missed."""
     assert not await store.has_passed("1700000000.12")
-    await store.mark_passed("1700000000.12")
+    await store.mark_passed("1700000000.12", PassedLeg())
     assert await store.has_passed("1700000000.12")
     assert 0 < await ask(url, "PTTL", keys.passed("1700000000.12")) <= 24 * 3600 * 1000
     await store.forget_passed("1700000000.12")
@@ -109,7 +109,7 @@ async def test_a_trunk_channel_passes_until_it_is_forgotten(store, url):
 @pytest.mark.parametrize("name", ["", " ", "{a}b", "a\r\nDEL x", "\udcff", "SIP/ü-1", "x" * 10_000, "#", "a*?["])
 async def test_a_trunk_channel_may_have_any_name(store, url, name):
     """Asterisk takes what a peer sent into a channel's name; the mark is that channel's alone."""
-    await store.mark_passed(name)
+    await store.mark_passed(name, PassedLeg())
     assert await store.has_passed(name)
     assert not await store.has_passed(name + "x")
     await store.forget_passed(name)
