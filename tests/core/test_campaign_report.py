@@ -243,6 +243,8 @@ def test_windows_of_days_begin_with_the_campaign():
     assert (second.abandoned, second.of, second.is_kept) == (1, 2, False)
     asked = {"first": dt.date(2026, 11, 20), "last": dt.date(2026, 12, 8)}
     assert [one.is_whole for one in windows_with(rate(per=RatePer.DAYS, length=10), *ends, **asked)] == [True, False]
+    to_the_end = {**asked, "last": dt.date(2026, 12, 9)}
+    assert [one.is_whole for one in windows_with(rate(per=RatePer.DAYS, length=10), *ends, **to_the_end)] == [True] * 2
     asked["first"] = dt.date(2026, 11, 21)
     assert [one.is_whole for one in windows_with(rate(per=RatePer.DAYS, length=10), *ends, **asked)] == [False, False]
 
