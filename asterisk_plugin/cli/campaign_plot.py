@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, DayLocator, date2num
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, DateFormatter, DayLocator, date2num
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from asterisk_plugin.cli.pictures import BLUE, GREEN, LEGEND, ORANGE, RED, nearly_longest, new_figure
@@ -82,7 +82,8 @@ def _draw_shares(axes: Axes, tally: Tally) -> None:
     most = max([most, *_draw_limits(axes, tally)])
     _name_days(axes, tally)
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-    axes.set(ylabel="share of the day's calls", ylim=(0, max(0.01, 1.1 * most)))
+    top = max(0.01, 1.1 * most)
+    axes.set(ylabel="share of the day's calls", ylim=(-0.03 * top, top))  # a limit of none must be seen
     axes.set_title("Calls without an agent, by day")
     axes.grid(axis="y", alpha=0.3)
     if axes.get_lines():
@@ -207,7 +208,8 @@ def _name_days(axes: Axes, tally: Tally) -> None:
     few = (days[-1] - days[0]).days < 10
     locator = DayLocator(tz=dt.UTC) if few else AutoDateLocator(tz=dt.UTC, maxticks=8)
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=dt.UTC))
+    one = DateFormatter("%Y-%m-%d", tz=dt.UTC) if len(days) == 1 else ConciseDateFormatter(locator, tz=dt.UTC)
+    axes.xaxis.set_major_formatter(one)
     axes.set_xlabel("day on which the attempt began", loc="left")  # month and year stand on the right
 
 
