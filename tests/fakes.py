@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -160,6 +160,9 @@ class ScriptedChannel:
     leg: str = ""
     set: dict[str, str] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
+    told: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
+    amd: tuple[str, str] = ("", "")
+    sound: Callable[[str], None] | None = None
 
     async def set_variables(self, values: Mapping[str, str], *, last: bool = False) -> None:
         self.set |= values
@@ -167,6 +170,18 @@ class ScriptedChannel:
 
     async def evaluate(self, expression: str) -> str:
         return self.leg
+
+    async def send_sound(self, call: str, address: str, *, most_s: float) -> bool:
+        if self.sound is None:
+            return False
+        self.sound(call)
+        return True
+
+    async def detect_machine(self, *, most_s: float) -> tuple[str, str]:
+        return self.amd
+
+    async def tell(self, event: str, fields: Mapping[str, str]) -> None:
+        self.told.append((event, fields))
 
 
 def attempt_channel(number: str, campaign: str, *, caller: str = "1001", pres: int = 0) -> ScriptedChannel:

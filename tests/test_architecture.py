@@ -40,7 +40,20 @@ PURE_MAY_USE = {
         "enum",
         "functools",
     ),
-    *("hashlib", "heapq", "hmac", "itertools", "math", "operator", "re", "string", "types", "typing", "unicodedata"),
+    *(
+        "hashlib",
+        "heapq",
+        "hmac",
+        "itertools",
+        "math",
+        "operator",
+        "re",
+        "string",
+        "struct",
+        "types",
+        "typing",
+        "unicodedata",
+    ),
     *("zoneinfo", "phonenumbers", "holidays"),
 }
 HEARS_WITH = {"numpy"}

@@ -119,7 +119,7 @@ class ServiceObserver:
         if end.is_live and end.delay_s is not None:
             self._ends.delay_s.labels(end.campaign).observe(end.delay_s)
         _log.info(
-            "ended attempt=%s campaign=%s outcome=%s sure=%s ring_s=%s agent_s=%s heard=%s why=%s cause=%d",
+            "ended attempt=%s campaign=%s outcome=%s sure=%s ring_s=%s agent_s=%s heard=%s why=%s heard_s=%s cause=%d",
             end.attempt_id,
             end.campaign,
             end.outcome.value,
@@ -128,6 +128,7 @@ class ServiceObserver:
             _seconds(end.agent_s),
             end.heard.value or "-",
             end.heard_why or "-",
+            _seconds(end.heard_s),
             end.cause,
         )
 

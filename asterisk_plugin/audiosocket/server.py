@@ -104,12 +104,15 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """asyncio: bytes came."""
+        if self._transport is None or self._transport.is_closing():
+            return
         try:
             for message in self._wire.take(data):
                 if message.kind == Kind.UUID and len(message.payload) == UUID_BYTES:
                     self._begin(message.payload)
                 elif message.kind == Kind.SOUND and self._hearer is not None and self._hearer.take(message.payload):
                     self.close()
+                    return
         except RemoteProtocolError as exc:
             _log.warning("%s", exc)
             self.close()

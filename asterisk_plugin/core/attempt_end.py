@@ -128,7 +128,7 @@ class Seen:
     is_sure: bool = True
 
 
-USER_BUSY, CALL_REJECTED = 17, 21  # Q.850
+NORMAL_CLEARING, USER_BUSY, CALL_REJECTED = 16, 17, 21  # Q.850
 NETWORK_ENDED = frozenset({18, 19, 20})
 """No user responding, no answer, subscriber absent: it was not us who gave up."""
 
@@ -153,7 +153,9 @@ def outcome_of(seen: Seen) -> Outcome:
     if seen.ring_s is not None and seen.dial_status in ("CANCEL", "NOANSWER", ""):
         too_soon = seen.ring_s < seen.ring_min_s - RING_SLACK_S and seen.cause not in NETWORK_ENDED
         return Outcome.DROPPED if too_soon else Outcome.NO_ANSWER
-    return Outcome.NO_ANSWER if seen.dial_status == "NOANSWER" or seen.cause in NETWORK_ENDED else Outcome.FAILED
+    # Of a number that does not exist DialEnd says NOANSWER too, seen on 22.10: the cause tells.
+    is_plain = seen.dial_status == "NOANSWER" and seen.cause in (0, NORMAL_CLEARING)
+    return Outcome.NO_ANSWER if is_plain or seen.cause in NETWORK_ENDED else Outcome.FAILED
 
 
 def _answered_outcome(seen: Seen) -> Outcome:

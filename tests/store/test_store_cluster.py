@@ -25,7 +25,7 @@ from store_lab import (
 from asterisk_plugin.callflow.projector import Projector
 from asterisk_plugin.core.person import person_tag
 from asterisk_plugin.errors import StartupError, StoreError, StoreNotReadyError, StoreTimeoutError
-from asterisk_plugin.ports import Redemption
+from asterisk_plugin.ports import PassedLeg, Redemption
 from asterisk_plugin.store import keys, scripts
 from asterisk_plugin.store.projection import Projection
 from asterisk_plugin.store.redis_store import RedisStore

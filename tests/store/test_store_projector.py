@@ -30,7 +30,7 @@ from asterisk_plugin.errors import (
     StoreNotReadyError,
     StoreTimeoutError,
 )
-from asterisk_plugin.ports import EventKind
+from asterisk_plugin.ports import EventKind, PassedLeg
 from asterisk_plugin.store import keys
 from asterisk_plugin.store.projection import Projection
 
