@@ -124,11 +124,11 @@ class ServiceObserver:
             end.campaign,
             end.outcome.value,
             end.is_sure,
-            _seconds(end.ring_s),
-            _seconds(end.agent_s),
-            end.heard.value or "-",
-            end.heard_why or "-",
-            _seconds(end.heard_s),
+            end.ring_s,
+            end.agent_s,
+            end.heard.value,
+            end.heard_why,
+            end.heard_s,
             end.cause,
         )
 
@@ -154,7 +154,8 @@ class ServiceObserver:
         self._queues.left.labels(queue, how.value).inc()
         if waited_s is not None:
             self._queues.wait_s.labels(queue, how.value).observe(waited_s)
-        _log.info("queue left wait=%s queue=%s how=%s waited_s=%s", wait, queue, how.value, _seconds(waited_s))
+        shown = "-" if waited_s is None else f"{waited_s:.1f}"
+        _log.info("queue left wait=%s queue=%s how=%s waited_s=%s", wait, queue, how.value, shown)
 
     def queue_waiting(self, queue: str, callers: int) -> None:
         """So many wait now; said by the one process that watches that Asterisk."""
@@ -167,10 +168,6 @@ class ServiceObserver:
     def watchdog(self, event: str) -> None:
         """The watchdog saw something (`Watchdog`'s `on_event`)."""
         self._watchdog.labels(event).inc()
-
-
-def _seconds(seconds: float | None) -> str:
-    return "-" if seconds is None else f"{seconds:.1f}"
 
 
 class _EndMetrics:

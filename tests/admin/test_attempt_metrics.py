@@ -46,6 +46,6 @@ def test_each_end_is_one_line_in_the_log(caplog):
     with caplog.at_level("INFO", "ringfence"):
         ServiceObserver(CollectorRegistry()).attempt_ended(ended(Outcome.SILENT, ring_s=4.25, is_sure=False))
     assert [record.getMessage() for record in caplog.records] == [
-        f"ended attempt={'a' * 32} campaign=c outcome=silent sure=False ring_s=4.2 agent_s=- heard=- why=-"
-        " heard_s=- cause=0"
+        f"ended attempt={'a' * 32} campaign=c outcome=silent sure=False ring_s=4.25 agent_s=None heard= why="
+        " heard_s=None cause=0"
     ]
