@@ -23,6 +23,7 @@ from asterisk_plugin.cli import (
     queues,
     rebuild,
     records,
+    reports,
     tokens,
     transfer,
 )
@@ -107,5 +108,6 @@ app.add_typer(objections.app, name="objections", rich_help_panel="Records")
 app.add_typer(records.consent, name="consent", rich_help_panel="Records")
 app.add_typer(records.relationship, name="relationship", rich_help_panel="Records")
 app.add_typer(queues.app, name="queue", rich_help_panel="Records")
+app.add_typer(reports.app, name="report", rich_help_panel="Records")
 app.add_typer(evidence.app, name="evidence", rich_help_panel="Records")
 app.command(rich_help_panel="Records")(rebuild.rebuild)
