@@ -37,7 +37,7 @@ from asterisk_plugin.callflow.running_legs import has_objection, principal_of
 from asterisk_plugin.callflow.trunk import trunk
 from asterisk_plugin.callflow.trunk_legs import Passes
 from asterisk_plugin.callflow.watchdog import Watchdog
-from asterisk_plugin.core.answering import AnswerLimit
+from asterisk_plugin.core.answering import answer_limit_of
 from asterisk_plugin.core.engine import is_emergency_number, longest_window_s
 from asterisk_plugin.errors import LedgerUnavailableError, StoreError
 from asterisk_plugin.ledger import open_ledger
@@ -50,14 +50,12 @@ from asterisk_plugin.store.redis_store import RedisStore
 from asterisk_plugin.store.waits import Waits
 
 if TYPE_CHECKING:
-    import datetime as dt
     import socket
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from asterisk_plugin.admin.observer import ServiceObserver
     from asterisk_plugin.callflow.hearing import Detector
     from asterisk_plugin.callflow.objection_call import History
-    from asterisk_plugin.core.site import Campaign
     from asterisk_plugin.ledger.sql import SqlLedger
     from asterisk_plugin.ports import Channel, Clock
     from asterisk_plugin.settings.load import Loaded
@@ -364,7 +362,7 @@ def watch_asterisk(
         gate,
         trunks=settings.trunks,
         listener=None if sounds is None else LegListener(sounds, make_patient_detector),
-        limit_of=_answer_limit,
+        limit_of=lambda campaign, country, now: answer_limit_of(gate.site, campaign, country, now),
         on_event=on_event,
         on_end=observer.attempt_ended,
     )
@@ -378,10 +376,6 @@ def watch_asterisk(
     for listener in (watchdog, running, queues, attempts):
         listener.attach(client)
     return WatchedAsterisk(client, watchdog, running, queues, attempts)
-
-
-def _answer_limit(campaign: Campaign, country: str, now: dt.datetime) -> AnswerLimit:  # noqa: ARG001
-    return AnswerLimit()
 
 
 def _each(*listeners: Callable[P, None]) -> Callable[P, None]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from asterisk_plugin.core.campaign_rates import home_zone
+from asterisk_plugin.core.case import law_of_country
+from asterisk_plugin.core.rate_parameters import CountedFrom, Then
 from asterisk_plugin.core.site import DialMode, OnMachine
 
 if TYPE_CHECKING:
-    from asterisk_plugin.core.site import Campaign
+    import datetime as dt
+
+    from asterisk_plugin.core.site import Campaign, Site
 
 BY_HAND = frozenset({DialMode.MANUAL, DialMode.PREVIEW})
 """Dial modes in which an agent is on the line when the call is answered."""
@@ -56,3 +62,27 @@ def is_amd_machine(status: str, cause: str) -> bool:
         cause: `AMDCAUSE`. It calls a person who answers in silence a machine (`INITIALSILENCE`): that is a person.
     """
     return status == "MACHINE" and not cause.startswith("INITIALSILENCE")
+
+
+def answer_limit_of(site: Site, campaign: Campaign, country: str, now: dt.datetime) -> AnswerLimit:
+    """How long a person of a country may be without an agent in a campaign; the strictest of what binds.
+
+    Args:
+        site: The configuration.
+        campaign: The campaign.
+        country: Of the called number, ISO 3166-1 alpha-2.
+        now: Aware moment.
+
+    Law:
+        US: 16 CFR 310.4(b)(4); UK: Ofcom; IT: Garante no. 83/2014. Parameter: `answer_limit`; the house rule elsewhere.
+    """
+    day = now.astimezone(zoneinfo.ZoneInfo(home_zone(site.home_country))).date()
+    limits = [entry.value for entry in law_of_country(country, campaign=campaign, site=site, days=(day,)).answer_limit]
+    if not limits:
+        return AnswerLimit()
+    strictest = min(limits, key=lambda limit: (limit.within_s, limit.counted_from is not CountedFrom.ANSWER))
+    return AnswerLimit(
+        within_s=float(strictest.within_s),
+        from_answer=strictest.counted_from is CountedFrom.ANSWER,
+        message=strictest.then is Then.MESSAGE,
+    )

@@ -1,10 +1,12 @@
 """Lock-outs, abandoned shares, ring times and attempts as the shipped rulebooks of five countries have them."""
 
+import dataclasses
 import datetime as dt
 
 import pytest
 from core_cases import RULEBOOKS, attempt, rulebook_of, shipped
 
+from asterisk_plugin.core import answering
 from asterisk_plugin.core.case import case_of
 from asterisk_plugin.core.engine import decide
 from asterisk_plugin.core.rate_parameters import AnswerLimit, CountedFrom, Then
@@ -238,3 +240,21 @@ def test_a_wrong_value_is_named_with_what_is_allowed(country, old, new, key, all
     with pytest.raises(ConfigError) as caught:
         rulebook_of(text.replace(old, new))
     assert any(key in str(problem) and allowed in str(problem) for problem in caught.value.problems), caught.value
+
+
+@pytest.mark.parametrize(
+    ("country", "accepted", "limit"),
+    [
+        ("US", (), answering.AnswerLimit(2.0, from_answer=False, message=True)),
+        ("IT", (), answering.AnswerLimit(3.0, from_answer=True, message=False)),
+        ("GB", ("gb.all.answer_limit",), answering.AnswerLimit(2.0, from_answer=True, message=True)),
+        ("GB", (), answering.AnswerLimit()),  # from memory, and nobody has accepted it: the house rule
+        ("SE", (), answering.AnswerLimit()),
+    ],
+)
+def test_how_long_a_person_may_be_without_an_agent(country, accepted, limit):
+    """By the country that is called; two seconds after the greeting where no rulebook says it."""
+    facts = attempt(number=NUMBERS["US"])
+    books = {code: opened(code) for code in ("US", "IT", "GB")}
+    site = dataclasses.replace(facts.site, rulebooks=books, accepted_unchecked=frozenset(accepted))
+    assert answering.answer_limit_of(site, facts.campaign, country, NOON) == limit
