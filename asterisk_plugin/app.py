@@ -33,6 +33,7 @@ from asterisk_plugin.callflow.running_legs import has_objection, principal_of
 from asterisk_plugin.callflow.trunk import trunk
 from asterisk_plugin.callflow.trunk_legs import Passes
 from asterisk_plugin.callflow.watchdog import Watchdog
+from asterisk_plugin.core.campaign_rates import home_zone
 from asterisk_plugin.core.engine import is_emergency_number, longest_window_s
 from asterisk_plugin.errors import LedgerUnavailableError, StoreError
 from asterisk_plugin.ledger import open_ledger
@@ -128,6 +129,7 @@ async def open_node(
         timeout_s=settings.store.timeout_ms / 1000,
         connections=settings.store.connections,
         keep_attempts_s=longest_window_s(loaded.site),
+        zone=home_zone(loaded.site.home_country),
         identify=ledger.identity,
         head=None if alone else ledger.head,
     )

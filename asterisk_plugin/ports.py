@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-    from asterisk_plugin.core.facts import AttemptLimit, PersonRecords
+    from asterisk_plugin.core.campaign_rates import RateLimit
+    from asterisk_plugin.core.facts import AttemptLimit, PaceFacts, PersonRecords
 
     Clock = Callable[[], dt.datetime]
     """Returns the present moment, time-zone-aware, UTC."""
@@ -144,6 +145,25 @@ class LookUp:
     now: dt.datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaceQuery:
+    """What is asked of the store before a call without a reserved agent, in one round trip.
+
+    Args:
+        campaign: Campaign id.
+        limits: Limits of abandoned calls, each with its window.
+        zone: By whose days they count, IANA.
+        attempt_id: Count this one as under way if there is room; empty: only look.
+        lifetime_s: After so many seconds it is given up, whatever became of it.
+    """
+
+    campaign: str
+    limits: tuple[RateLimit, ...]
+    zone: str
+    attempt_id: str = ""
+    lifetime_s: float = 1
+
+
 class Redemption(enum.StrEnum):
     """What came of a token on the trunk leg."""
 
@@ -179,6 +199,21 @@ class Store(Protocol):
 
     async def release(self, *, person: str, principal: str, campaign: str, attempt_id: str, token: str) -> None:
         """Undo a reservation whose attempt is not dialled: the count and the token go."""
+        ...
+
+    async def pace(self, query: PaceQuery) -> PaceFacts:
+        """Read how a campaign's calls ended and, when asked, count one more as under way: atomic, one round trip."""
+        ...
+
+    async def end_flight(self, campaign: str, attempt_id: str, *, harmless: bool = False) -> None:
+        """A call without a reserved agent is not under way any more; nothing happens when none of this id is.
+
+        Args:
+            campaign: Its campaign.
+            attempt_id: The call.
+            harmless: It can no longer end without an agent: one came in time, or it is not dialled. Otherwise its place
+                is held until the projection has counted its `attempt-ended` event (at most a minute).
+        """
         ...
 
     async def redeem(self, *, person: str, token: str, shown: str, now: dt.datetime) -> Redeemed:

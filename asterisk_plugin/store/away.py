@@ -21,4 +21,4 @@ class AwayStore:
     async def _fail(self, *_: object, **__: object) -> NoReturn:
         raise self._error
 
-    look_up = release = redeem = mark_passed = has_passed = forget_passed = ping = _fail
+    look_up = release = pace = end_flight = redeem = mark_passed = has_passed = forget_passed = ping = _fail

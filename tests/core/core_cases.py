@@ -121,7 +121,7 @@ def attempt(now: dt.datetime = MORNING, number: str = NL_NUMBER, **changes) -> A
 
     `site`, `campaign`, `principal`, `asset`: fields to change; `channel`: caller number on the channel;
     `caller_ids`: more than one asset; `held`: records (see `records`), None when the store is away;
-    `no_campaign`: the campaign is not known; `agent`: id of the reserved one; `pace`: see `pace_of`, none when not given.
+    `no_campaign`: the campaign is not known; `agent`: id of the reserved one; `pace`: see `pace_of`.
     """
     caller_id = DE_CALLER_ID if number.startswith("+49") else NL_CALLER_ID
     own = changes.get("asset", {})
