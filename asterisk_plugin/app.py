@@ -24,6 +24,7 @@ from asterisk_plugin.callflow.objection_replay import Replay
 from asterisk_plugin.callflow.objections import Objections
 from asterisk_plugin.callflow.outbound import attempt, warm_up
 from asterisk_plugin.callflow.outcome import outcome
+from asterisk_plugin.callflow.pacing import pace
 from asterisk_plugin.callflow.queue_announce import QueueDesk, queue, queue_wait
 from asterisk_plugin.callflow.queue_fields import QUEUE_EVENTS
 from asterisk_plugin.callflow.queue_watch import QueueWatch
@@ -207,6 +208,7 @@ def scripts(
         "attempt": partial(attempt, gate),
         "trunk": partial(trunk, gate),
         "outcome": partial(outcome, gate),
+        "pace": partial(pace, gate),
     }
     if objections is not None:
         known["objection"] = partial(objection, ObjectionLine(gate, objections, history))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 
 import pytest
 from redis.crc import key_slot
@@ -21,7 +22,7 @@ from store_lab import (
     query,
     until,
 )
-from test_store_rates import ended, pace_query
+from test_store_rates import ended, limit, pace_query
 
 from asterisk_plugin.callflow.projector import Projector
 from asterisk_plugin.core.person import person_tag
@@ -119,13 +120,14 @@ async def test_a_cluster_decides_like_a_single_server(cluster, ledger):
 
 async def test_a_cluster_counts_how_calls_ended(cluster, ledger):
     """Number and campaign lie in different slots; both are written from one row."""
-    await ledger.append([*(ended("person") for _ in range(33)), ended("machine")])
+    now = dt.datetime.now(dt.UTC)  # by which the projection tells what is too old to be counted
+    await ledger.append([*(ended("person", at=now) for _ in range(33)), ended("machine", at=now)])
     await Projector(ledger, cluster.projection).catch_up()
     assert [call.what for call in (await cluster.look_up(query())).ended] == ["machine", "person"]
-    found = [await cluster.pace(pace_query(attempt=number)) for number in (1, 2)]
+    found = [await cluster.pace(pace_query(limit(now=now), attempt=number)) for number in (1, 2)]
     assert [each.reserved for each in found] == [True, False]
     await cluster.end_flight("spring", numbered(1), harmless=True)
-    assert (await cluster.pace(pace_query())).has_room
+    assert (await cluster.pace(pace_query(limit(now=now)))).has_room
 
 
 async def test_two_hundred_agents_on_a_cluster_get_one_reservation(cluster):
