@@ -28,6 +28,7 @@ from asterisk_plugin.callflow.objection_replay import Replay
 from asterisk_plugin.callflow.objections import Objections
 from asterisk_plugin.callflow.outbound import attempt, warm_up
 from asterisk_plugin.callflow.outcome import outcome
+from asterisk_plugin.callflow.pacing import pace
 from asterisk_plugin.callflow.queue_announce import QueueDesk, queue, queue_wait
 from asterisk_plugin.callflow.queue_fields import QUEUE_EVENTS
 from asterisk_plugin.callflow.queue_watch import QueueWatch
@@ -38,6 +39,7 @@ from asterisk_plugin.callflow.trunk import trunk
 from asterisk_plugin.callflow.trunk_legs import Passes
 from asterisk_plugin.callflow.watchdog import Watchdog
 from asterisk_plugin.core.answering import answer_limit_of
+from asterisk_plugin.core.campaign_rates import home_zone
 from asterisk_plugin.core.engine import is_emergency_number, longest_window_s
 from asterisk_plugin.errors import LedgerUnavailableError, StoreError
 from asterisk_plugin.ledger import open_ledger
@@ -134,6 +136,7 @@ async def open_node(
         timeout_s=settings.store.timeout_ms / 1000,
         connections=settings.store.connections,
         keep_attempts_s=longest_window_s(loaded.site),
+        zone=home_zone(loaded.site.home_country),
         identify=ledger.identity,
         head=None if alone else ledger.head,
     )
@@ -213,6 +216,7 @@ def scripts(
         "attempt": partial(attempt, gate),
         "trunk": partial(trunk, gate),
         "outcome": partial(outcome, gate),
+        "pace": partial(pace, gate),
     }
     if objections is not None:
         known["objection"] = partial(objection, ObjectionLine(gate, objections, history))

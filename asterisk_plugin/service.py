@@ -30,6 +30,7 @@ from asterisk_plugin.callflow.records import configuration_event
 from asterisk_plugin.callflow.register import Register
 from asterisk_plugin.callflow.transfer import WatchedTrunks
 from asterisk_plugin.callflow.trunk_legs import Passes
+from asterisk_plugin.core.campaign_rates import home_zone
 from asterisk_plugin.core.engine import longest_window_s
 from asterisk_plugin.errors import ConfigError, LedgerError, LedgerUnavailableError, RingfenceError, StoreError
 from asterisk_plugin.settings.data_dir import DataDir
@@ -301,6 +302,7 @@ class Service:
         self._node.gate.site = loaded.site
         self._tokens.replace(loaded.service.http.token)
         self._node.store.keep_attempts_s = longest_window_s(loaded.site)
+        self._node.store.projection.zone = home_zone(loaded.site.home_country)
         if self._workers is not None:
             self._workers.reload()
         self._spawn(self._record_configuration(self._node, loaded))

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from asterisk_plugin.callflow.gate import Gate
 from asterisk_plugin.core.attempt_end import AttemptEnd
-from asterisk_plugin.core.facts import AttemptCount, PersonRecords
+from asterisk_plugin.core.campaign_rates import left
+from asterisk_plugin.core.facts import AttemptCount, PaceFacts, PersonRecords, RateCount
 from asterisk_plugin.core.verdict import Verdict
 from asterisk_plugin.errors import LedgerUnavailableError, StoreError
-from asterisk_plugin.ports import AgiRequest, Event, LookUp, PassedLeg, Redeemed, Redemption
+from asterisk_plugin.ports import AgiRequest, Event, LookUp, PaceQuery, PassedLeg, Redeemed, Redemption
 from asterisk_plugin.settings.load import load
 
 SITE_FOLDER = Path(__file__).with_name("site")
@@ -36,6 +37,11 @@ class FakeStore:
         self.kept: dict[tuple[str, str], str] = {}
         self.redemption = Redeemed(Redemption.PASS)
         self.redeemed_with: list[str] = []
+        self.ended: dict[str, int] = {}
+        self.in_flight = 0
+        self.pace_error: StoreError | None = None
+        self.paced: list[PaceQuery] = []
+        self.landed: list[tuple[str, bool]] = []
 
     async def _fail(self) -> None:
         if self.hangs:
@@ -57,6 +63,19 @@ class FakeStore:
     async def release(self, *, person: str, principal: str, campaign: str, attempt_id: str, token: str) -> None:
         await self._fail()
         self.released.append(attempt_id)
+
+    async def pace(self, query: PaceQuery) -> PaceFacts:
+        self.paced.append(query)
+        await self._fail()
+        if self.pace_error:
+            raise self.pace_error
+        counts = tuple(RateCount(limit.id, limit.first_day, self.ended) for limit in query.limits)
+        room = all(left(limit.value, self.ended, self.in_flight) > 0 for limit in query.limits)
+        return PaceFacts(self.in_flight, counts, room, reserved=room and bool(query.attempt_id))
+
+    async def end_flight(self, campaign: str, attempt_id: str, *, harmless: bool = False) -> None:
+        await self._fail()
+        self.landed.append((attempt_id, harmless))
 
     async def redeem(self, *, person: str, token: str, shown: str, now: dt.datetime) -> Redeemed:
         await self._fail()

@@ -168,7 +168,7 @@ def test_every_part_is_known():
         ("agi/server.py", "import asterisk_plugin"),
         ("callflow/x.py", "from asterisk_plugin.settings.service import RingfenceFile"),
         ("settings/x.py", "from asterisk_plugin.ports import Store"),
-        ("ports.py", "from asterisk_plugin.store import link"),
+        ("ports/x.py", "from asterisk_plugin.store import link"),
         ("ledger/x.py", "from asterisk_plugin.app import run"),
     ],
 )

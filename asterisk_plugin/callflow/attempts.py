@@ -16,7 +16,7 @@ from asterisk_plugin.callflow.ami_listener import AmiListener, running_of
 from asterisk_plugin.callflow.answered import EVENT
 from asterisk_plugin.callflow.answered_calls import AnsweredCalls
 from asterisk_plugin.callflow.bridges import Bridges
-from asterisk_plugin.callflow.call_track import CallTrack, end_of_track, text_of, track_of
+from asterisk_plugin.callflow.call_track import CallTrack, came_in_time, end_of_track, text_of, track_of
 from asterisk_plugin.callflow.trunk_legs import RINGING, UP, trunk_of
 from asterisk_plugin.core.attempt_end import body_of
 from asterisk_plugin.core.channels import leg_key, without_number
@@ -178,6 +178,7 @@ class Attempts(AmiListener):
             if track.channel in people and track.answered_s is not None and track.agent_s is None:
                 track.agent_s = track.since_answer(self._gate.clock())
                 self._keep(track)
+                self._start(self._land(track, harmless=came_in_time(track)))
 
     def _ended(self, track: CallTrack, cause: int, *, is_sure: bool = True) -> None:
         self._calls.pop(track.unique_id, None)
@@ -218,10 +219,20 @@ class Attempts(AmiListener):
         if not end.is_sure:
             self._on_event("attempt-unsure")
         self._on_end(end)
+        await self._land(track, harmless=False)
         try:
             await self._gate.store.drop_call(self._name, track.unique_id)
         except StoreError:
             _log.debug("%s: store away, a call that has ended is found at the next look", self._name)
+
+    async def _land(self, track: CallTrack, *, harmless: bool) -> None:
+        """Give back the place of a call that was dialled without a reserved agent."""
+        if track.leg is None or track.leg.terms.agent:
+            return
+        try:
+            await self._gate.store.end_flight(track.leg.campaign, track.leg.attempt_id, harmless=harmless)
+        except StoreError as exc:
+            _log.debug("%s: the place of a call is given back when it expires: %s", self._name, exc)
 
     # ---------------------------------------------------------------- what was missed
 

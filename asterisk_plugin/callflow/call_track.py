@@ -123,7 +123,7 @@ def due_of(track: CallTrack, limit: AnswerLimit) -> float:
     return limit.due_s(track.greeting_s, track.heard_s or 0.0)
 
 
-def _came_in_time(track: CallTrack) -> bool:
+def came_in_time(track: CallTrack) -> bool:
     """Whether an agent was there before one had to be; a moment later counts too, for AMI tells of it a moment late."""
     return track.agent_s is not None and (track.due_s is None or track.agent_s <= track.due_s + AGENT_SLACK_S)
 
@@ -149,7 +149,7 @@ def end_of_track(
     seen = Seen(
         answered=answered,
         heard=track.heard,
-        agent=_came_in_time(track) or not needs_agent,
+        agent=came_in_time(track) or not needs_agent,
         message=track.message_s is not None,
         overdue=track.due_s is not None and talk_s is not None and talk_s >= track.due_s,
         dial_status=track.dial_status,

@@ -11,8 +11,10 @@ from asterisk_plugin.core.facts import AttemptCount, PersonRecords
 from asterisk_plugin.errors import LedgerError, StoreCorruptError, StoreError, StoreNotReadyError
 from asterisk_plugin.ports import CallTerms, PassedLeg, Redeemed, Redemption
 from asterisk_plugin.store import keys, scripts
+from asterisk_plugin.store.ended import read_ended
 from asterisk_plugin.store.inspection import check_usable
 from asterisk_plugin.store.opening import open_client
+from asterisk_plugin.store.pacing import LANDED_MS, pace_args, pace_keys, read_pace
 from asterisk_plugin.store.projection import Projection
 from asterisk_plugin.store.records import (
     attempt_member,
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Awaitable, Callable, Sequence
 
-    from asterisk_plugin.core.facts import AttemptLimit
-    from asterisk_plugin.ports import LookUp
+    from asterisk_plugin.core.facts import AttemptLimit, PaceFacts
+    from asterisk_plugin.ports import LookUp, PaceQuery
 
 
 class RedisStore:
@@ -46,6 +48,7 @@ class RedisStore:
         identify: Tells which ledger decisions rely on (`callflow.projector.ledger_id`); asked once,
             and again while that ledger is empty. A store filled from another one is not ready then.
             None: nobody looks, unless a projector in this process did.
+        zone: By whose days campaigns' calls are counted, IANA.
         head: How far the ledger is. With it a server that was restarted or replaced is relied on only when
             the projector has brought it that far; None where no projector runs beside.
 
@@ -60,13 +63,14 @@ class RedisStore:
         timeout_s: float,
         keep_attempts_s: float,
         connections: int = 1,
+        zone: str = "Etc/UTC",
         identify: Callable[[], Awaitable[str]] | None = None,
         head: Callable[[], Awaitable[tuple[int, str]]] | None = None,
     ) -> None:
         self.client = open_client(url, timeout_s=timeout_s, connections=connections)
         self._watch = ServerWatch(self.client, head=head)
         self._identify = identify
-        self.projection = Projection(url, keep_attempts_s=keep_attempts_s)
+        self.projection = Projection(url, keep_attempts_s=keep_attempts_s, zone=zone)
         """How the ledger gets into this store; it has connections of its own."""
 
     @property
@@ -122,7 +126,7 @@ class RedisStore:
         args = self._look_up_args(query, await self._ledger())
         timeout_s = give_up_at - asyncio.get_running_loop().time()
         reply = await self.client.run(scripts.LOOK_UP, _look_up_keys(query), args, timeout_s=timeout_s)
-        objections, given, withdrawn, relationships, counts, reserved = reply
+        objections, given, withdrawn, relationships, counts, reserved, ended = reply
         try:
             # The call may have made a new connection, to a server that nobody has looked over.
             await self._watch.usable()
@@ -132,6 +136,7 @@ class RedisStore:
                 relationships=read_relationships(relationships),
                 attempts=_counts(query.limits, counts),
                 reserved=bool(reserved),
+                ended=read_ended(ended),
             )
         except StoreError:
             if reserved:
@@ -150,6 +155,33 @@ class RedisStore:
             (keys.attempts(person), keys.token(person, token)),
             (attempt_member(principal, campaign, attempt_id),),
         )
+
+    async def pace(self, query: PaceQuery) -> PaceFacts:
+        """Read how a campaign's calls ended and, when asked, count one more as under way: atomic, one round trip.
+
+        Raises:
+            StoreNotReadyError: The store is not filled from the ledger, or from another one, or throws records away.
+            StoreError: The store cannot answer in time. It may have counted the call; it is given up by itself.
+        """
+        await self._watch.usable()
+        reply = await self.client.run(scripts.PACE, pace_keys(query), (await self._ledger(), *pace_args(query)))
+        # The call may have made a new connection, to a server that lacks the newest ends.
+        await self._watch.usable()
+        return read_pace(query, reply)
+
+    async def end_flight(self, campaign: str, attempt_id: str, *, harmless: bool = False) -> None:
+        """A call without a reserved agent is not under way any more; nothing happens when none of this id is.
+
+        Args:
+            campaign: Its campaign.
+            attempt_id: The call.
+            harmless: It can no longer end without an agent: one came in time, or it is not dialled. Otherwise its place
+                is held until its end is counted, so that it is never neither under way nor counted.
+
+        Raises:
+            StoreError: The store cannot answer in time; the call is given up by itself.
+        """
+        await self.client.run(scripts.LAND, (keys.flights(campaign),), (attempt_id, 0 if harmless else LANDED_MS))
 
     async def redeem(self, *, person: str, token: str, shown: str, now: dt.datetime) -> Redeemed:
         """Use a token up, whatever comes of it: atomic with a last look at the objections.
@@ -303,6 +335,7 @@ def _look_up_keys(query: LookUp) -> tuple[str, ...]:
         keys.relationships(person),
         keys.attempts(person),
         keys.token(person, query.token),
+        keys.ended(person),
     )
 
 
