@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ParamSpec
 
 from asterisk_plugin.agi.server import AgiServer
+from asterisk_plugin.agi.sockets import Allowed
 from asterisk_plugin.ami.client import CALL_EVENTS, AmiClient
 from asterisk_plugin.audiosocket.server import SoundServer
 from asterisk_plugin.callflow.answered import Listening, answered
@@ -53,7 +54,7 @@ from asterisk_plugin.store.waits import Waits
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from asterisk_plugin.admin.observer import ServiceObserver
     from asterisk_plugin.callflow.hearing import Detector
@@ -243,11 +244,14 @@ def make_patient_detector() -> Detector:
     return Detector(Settings(undecided_s=0))
 
 
-async def start_sounds(settings: AudioSocketSettings, *, worker: int | None = None) -> SoundServer:
+async def start_sounds(
+    settings: AudioSocketSettings, allowed: Sequence[str], *, worker: int | None = None
+) -> SoundServer:
     """Listen for the sound of calls.
 
     Args:
         settings: Where.
+        allowed: Who may connect: addresses, networks, machines.
         worker: Which of the workers this is, from 0; None for the service itself.
 
     Raises:
@@ -255,7 +259,9 @@ async def start_sounds(settings: AudioSocketSettings, *, worker: int | None = No
     """
     make_detector()  # now, so that no call waits for it
     port = settings.port if worker is None or not settings.port else settings.port + 1 + worker
-    sounds = SoundServer(settings.host, port)
+    peers = Allowed(allowed)
+    await peers.look_up()
+    sounds = SoundServer(settings.host, port, allows=peers.has)
     await sounds.start()
     return sounds
 
@@ -286,7 +292,14 @@ async def start_agi(
     gc.freeze()
     gc.set_threshold(_GC_FIRST, 20, 50)
     warm_up(node.gate.site, node.gate.clock())
-    listening = Listening(node.gate, sounds, make_detector if sounds else None, talk_address)
+    gate = node.gate
+    listening = Listening(
+        gate,
+        sounds,
+        make_detector if sounds else None,
+        talk_address,
+        limit_of=lambda campaign, country, now: answer_limit_of(gate.site, campaign, country, now),
+    )
     known = scripts(node.gate, node.objections, history=node.ledger, waits=node.waits, listening=listening)
     server = AgiServer(known, settings, on_event=on_event)
     await server.start(listener)
@@ -379,6 +392,7 @@ def watch_asterisk(
     )
     for listener in (watchdog, running, queues, attempts):
         listener.attach(client)
+    attempts.down()  # the wait for a connection is bounded from the start
     return WatchedAsterisk(client, watchdog, running, queues, attempts)
 
 

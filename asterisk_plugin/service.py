@@ -118,7 +118,7 @@ class Service:
         self._spawn(self._projector.run())
         self._spawn(node.replay.run())
         self._spawn(self._watch_store(node))
-        sounds = await start_sounds(self._settings.audiosocket)
+        sounds = await start_sounds(self._settings.audiosocket, self._settings.agi.allow_from)
         self._stack.push_async_callback(sounds.stop)
         await self._start_agi(node, listener, store_url, sounds)
         self._start_ami(node, sounds)

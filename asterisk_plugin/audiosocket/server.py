@@ -10,12 +10,27 @@ from asterisk_plugin.audiosocket.wire import TERMINATE, AudioSocketWire, Kind
 from asterisk_plugin.errors import RemoteProtocolError, StartupError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from asterisk_plugin.ports import Hearer
 
 CLAIM_TIMEOUT_S = 2.0
 """Longest time until a connection has said which call it brings, and somebody has expected that call."""
 
+MOST_CONNECTIONS = 2000
+MOST_EARLY_BYTES = 64_000
+"""Four seconds of sound: more than comes before a call is expected."""
+
+BYTES_A_SECOND = 16_000
+FILL_EVERY_S = 0.1
+BEHIND_BYTES = BYTES_A_SECOND // 5
+"""A network may be so late; what is missing beyond it was silence that the far side did not send."""
+
 _log = logging.getLogger("ringfence.audiosocket")
+
+
+def _everybody(_peer: str) -> bool:
+    return True
 
 
 class SoundServer:
@@ -24,10 +39,11 @@ class SoundServer:
     Args:
         host: Address to listen on, and the one that Asterisk is told.
         port: Its port; 0 lets the system choose.
+        allows: Tells whether a peer's address may connect.
     """
 
-    def __init__(self, host: str, port: int) -> None:
-        self._host, self._port = host, port
+    def __init__(self, host: str, port: int, *, allows: Callable[[str], bool] = _everybody) -> None:
+        self._host, self._port, self._allows = host, port, allows
         self._server: asyncio.Server | None = None
         self._expected: dict[bytes, Hearer] = {}
         self._unclaimed: dict[bytes, _Connection] = {}
@@ -79,9 +95,13 @@ class SoundServer:
         """Expect a call no more; one that is heard already goes on."""
         self._expected.pop(bytes.fromhex(call), None)
 
-    def admit(self, connection: _Connection) -> None:
-        """A connection has come."""
+    def admit(self, connection: _Connection, peer: str) -> bool:
+        """Whether a connection that has come may stay."""
+        if not self._allows(peer) or len(self._connections) >= MOST_CONNECTIONS:
+            _log.warning("an AudioSocket connection of %s was refused", peer)
+            return False
         self._connections.add(connection)
+        return True
 
     def discard(self, connection: _Connection, call: bytes) -> None:
         """A connection is gone."""
@@ -98,22 +118,33 @@ class SoundServer:
 
 
 class _Connection(asyncio.Protocol):
-    """The sound of one call, from its name to the end."""
+    """The sound of one call, from its name to the end.
+
+    Where the far side sends nothing, Asterisk sends nothing either: that was silence, and it is filled in, so that what
+    is heard lasts as long as the clock says, and every listening ends.
+    """
 
     def __init__(self, server: SoundServer) -> None:
         self._server = server
         self._wire = AudioSocketWire()
         self._call = b""
         self._early: list[bytes] = []
+        self._early_bytes = 0
         self._hearer: Hearer | None = None
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._began_s, self._heard_bytes = 0.0, 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: accepted."""
         self._transport = cast("asyncio.Transport", transport)
-        self._server.admit(self)
-        self._timer = asyncio.get_running_loop().call_later(CLAIM_TIMEOUT_S, self.close)
+        peername = transport.get_extra_info("peername")
+        if not self._server.admit(self, str(peername[0]) if peername else ""):
+            self._transport.abort()
+            return
+        loop = asyncio.get_running_loop()
+        self._began_s = loop.time()
+        self._timer = loop.call_later(CLAIM_TIMEOUT_S, self.close)
 
     def data_received(self, data: bytes) -> None:
         """asyncio: bytes came."""
@@ -141,6 +172,7 @@ class _Connection(asyncio.Protocol):
         for samples in self._early:
             self._hear(samples)
         self._early.clear()
+        self._fill()
 
     def close(self) -> None:
         """Let the call go on in the dialplan."""
@@ -160,13 +192,26 @@ class _Connection(asyncio.Protocol):
             return
         if self._hearer is None:
             self._early.append(samples)
+            self._early_bytes += len(samples)
+            if self._early_bytes > MOST_EARLY_BYTES:
+                self.close()
             return
+        self._heard_bytes += len(samples)
         try:
             if self._hearer.take(samples):
                 self.close()
         except Exception:  # noqa: BLE001 - the boundary: a fault in who listens must not hold the call
             _log.exception("the sound of a call could not be heard")
             self.close()
+
+    def _fill(self) -> None:
+        """Hear silence for what the clock says is missing, again and again until the end."""
+        loop = asyncio.get_running_loop()
+        missing = int((loop.time() - self._began_s) * BYTES_A_SECOND) - BEHIND_BYTES - self._heard_bytes
+        if missing > 0:
+            self._hear(bytes(missing // 2 * 2))
+        if self._transport is not None and not self._transport.is_closing():
+            self._timer = loop.call_later(FILL_EVERY_S, self._fill)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

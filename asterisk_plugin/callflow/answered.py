@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from asterisk_plugin.callflow.hearing import GreetingHearing, greeting_end_s, heard_of
-from asterisk_plugin.core.answering import is_amd_machine, is_listened_first
+from asterisk_plugin.core.answering import BY_HAND, AnswerLimit, is_amd_machine, is_listened_first
 from asterisk_plugin.core.attempt_end import Heard
-from asterisk_plugin.core.channels import talk_call
+from asterisk_plugin.core.channels import leg_key, talk_call
 from asterisk_plugin.core.site import DialMode, OnMachine
-from asterisk_plugin.errors import ChannelError, ChannelHungUp
+from asterisk_plugin.errors import ChannelError, ChannelHungUp, StoreError
+from asterisk_plugin.ports import PassedLeg
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable
 
     from asterisk_plugin.callflow.gate import Gate
@@ -37,6 +39,7 @@ AMD_S = 6.0
 EVENT = "RingfenceAnswered"
 """What `callflow.attempts` hears over AMI: `Do` is `listen` when it begins, `done` when it is clear."""
 
+_SPIED = ("PJSIP/", "SIP/")
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 
 
@@ -58,12 +61,14 @@ class Listening:
         make_detector: Makes a fresh one for each call.
         talk_address: `host:port` where the sound of a call goes once it is connected, to who follows the attempts;
             empty: nobody does.
+        limit_of: How long a person of a campaign and country may be without an agent.
     """
 
     gate: Gate
     sounds: Sounds | None
     make_detector: Callable[[], Detector] | None
     talk_address: str = ""
+    limit_of: Callable[[Campaign, str, dt.datetime], AnswerLimit] = lambda *_: AnswerLimit()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +85,18 @@ def unheard_action(campaign: Campaign | None) -> str:
     """What the dialplan does with an answered call when the service does not say: `RINGFENCE_LISTEN`.
 
     Returns:
-        `connect`, or `hang-up` for a recorded message; empty when nobody is to listen.
+        `connect`; `agent`, the same where an agent is on the line and need not wait for long; `hang-up` for a recorded
+        message; empty when nobody is to listen.
     """
     if campaign is None or campaign.on_machine is OnMachine.OFF:
         return ""
+    if campaign.dial_mode in BY_HAND:
+        return "agent"
     return "hang-up" if campaign.dial_mode is DialMode.RECORDED else "connect"
 
 
 async def answered(listening: Listening, channel: Channel) -> None:
-    """Say whether an answered call may be connected.
+    """Say whether an answered call may be connected; nothing, when nobody knows for whom it is: the dialplan decides.
 
     Args:
         listening: What to listen with.
@@ -97,13 +105,11 @@ async def answered(listening: Listening, channel: Channel) -> None:
     Raises:
         ChannelHungUp: The person has hung up.
     """
+    began_s = asyncio.get_running_loop().time()
     token, status, cause, *_ = (*channel.request.arguments, "", "", "")
-    marked, _, campaign_id = (await channel.evaluate("${RINGFENCE_CALLED_TOKEN}|${RINGFENCE_CAMPAIGN}")).partition("|")
-    campaign = listening.gate.site.campaigns.get(campaign_id)
-    if campaign is None or not _TOKEN.fullmatch(token) or token != marked:
-        # Nobody knows for whom this leg dials: an agent may talk to the person, a recording may not.
-        is_recorded = campaign is None or campaign.dial_mode is DialMode.RECORDED
-        await _set(channel, Action.HANGUP if is_recorded else Action.CONNECT)
+    leg = await _leg(listening.gate, channel)
+    campaign = listening.gate.site.campaigns.get(leg.campaign)
+    if campaign is None or not _TOKEN.fullmatch(token) or token != leg.attempt_id:
         return
     if status:
         answer = _Answer(Heard.MACHINE if is_amd_machine(status, cause) else Heard.PERSON, f"amd-{cause}"[:60])
@@ -112,19 +118,39 @@ async def answered(listening: Listening, channel: Channel) -> None:
         answer = await _listen(listening, channel, token)
     else:
         answer = _Answer(Heard.NOT_HEARD)
-    action = _action(campaign, answer)
+    limit = listening.limit_of(campaign, leg.terms.country, listening.gate.clock())
+    lasted_s = asyncio.get_running_loop().time() - began_s
+    action = _action(campaign, answer, limit=limit, lasted_s=lasted_s)
     spied = action is Action.CONNECT and campaign.on_machine is not OnMachine.OFF and bool(listening.talk_address)
-    if spied:
+    # ChanSpy() takes the beginning of a name; only these technologies' are all of one length.
+    if spied and channel.request.channel.startswith(_SPIED):
         spied = await channel.spy(talk_call(token), listening.talk_address)
     await channel.tell(EVENT, {**_fields(answer, action), "Spied": "yes" if spied else ""})
-    await _set(channel, action)
+    await channel.set_variables({"RINGFENCE_ACTION": action.value}, last=True)
 
 
-def _action(campaign: Campaign, answer: _Answer) -> Action:
+async def _leg(gate: Gate, channel: Channel) -> PassedLeg:
+    """What this leg was let through for; with the store away, what its channel says."""
+    try:
+        found = await gate.store.passed_leg(leg_key(channel.request.unique_id, channel.request.channel))
+    except StoreError as exc:
+        gate.observer.fault("answered", exc)
+        marked = await channel.evaluate("${RINGFENCE_CALLED_TOKEN}|${RINGFENCE_CAMPAIGN}")
+        token, _, campaign = marked.partition("|")
+        return PassedLeg(token, campaign=campaign)
+    return found or PassedLeg()
+
+
+def _action(campaign: Campaign, answer: _Answer, *, limit: AnswerLimit, lasted_s: float) -> Action:
     if answer.heard is Heard.MACHINE:
         return Action.HANGUP
-    is_unheard = answer.heard is Heard.NOT_HEARD and is_listened_first(campaign)
-    return Action.HANGUP if is_unheard and campaign.dial_mode is DialMode.RECORDED else Action.CONNECT
+    if campaign.dial_mode in BY_HAND:
+        return Action.CONNECT
+    if campaign.dial_mode is DialMode.RECORDED:
+        return Action.HANGUP if answer.heard is Heard.NOT_HEARD and is_listened_first(campaign) else Action.CONNECT
+    if limit.from_answer and lasted_s >= limit.within_s:  # no agent can be there in time any more
+        return Action.MESSAGE if limit.message else Action.HANGUP
+    return Action.CONNECT
 
 
 async def _listen(listening: Listening, channel: Channel, token: str) -> _Answer:
@@ -142,7 +168,7 @@ async def _listen(listening: Listening, channel: Channel, token: str) -> _Answer
             was_sent = False
         finally:
             sounds.forget(token)
-        if was_sent:
+        if was_sent or hearing.heard_s:
             hearing.ended()
             found = await asyncio.wait_for(hearing.found, 1)
             if found is None:
@@ -163,7 +189,3 @@ def _fields(answer: _Answer, action: Action) -> dict[str, str]:
         "Greeting": "" if answer.greeting_s is None else f"{answer.greeting_s:.3f}",
         "Action": action.value,
     }
-
-
-async def _set(channel: Channel, action: Action) -> None:
-    await channel.set_variables({"RINGFENCE_ACTION": action.value}, last=True)

@@ -6,6 +6,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from asterisk_plugin.callflow.answered import EVENT, LISTEN_S
 from asterisk_plugin.callflow.call_track import due_of, waits_for_agent
 from asterisk_plugin.callflow.hearing import greeting_end_s, heard_of
 from asterisk_plugin.callflow.running_legs import agents_of, messages_to
@@ -13,7 +14,7 @@ from asterisk_plugin.callflow.trunk_legs import READ_TIMEOUT_S
 from asterisk_plugin.core.answering import AnswerLimit
 from asterisk_plugin.core.attempt_end import Heard
 from asterisk_plugin.core.channels import without_number
-from asterisk_plugin.core.site import OnMachine
+from asterisk_plugin.core.site import DialMode, OnMachine
 from asterisk_plugin.detection.findings import Why
 from asterisk_plugin.errors import ManagerError, StoreError
 
@@ -33,8 +34,8 @@ ACTION_TIMEOUT_S = 2.0
 ASKED_FIRST_S = 0.5
 """A dialplan that asks who answered has said so by then."""
 
-STILL_S = 8.0
-"""Whoever speaks on for so long, and is not taken for a machine, has a right to an agent all the same."""
+TRIES, AGAIN_S = 10, 1.0
+"""So often a message that could not be played is tried again, with so many seconds between."""
 
 A_MACHINE = "A machine has answered: leave no message"
 
@@ -62,8 +63,8 @@ class AnsweredCalls:
         manager: Its manager interface.
         listener: Listens to legs that talk; None: nobody does.
         limit_of: How long a person of a campaign and country may be without an agent.
-        on_event: Told what to count: `machine-cut`, `machine-warned`, `no-agent-cut`, `abandoned-message` or
-            `not-listened`.
+        on_event: Told what to count: `machine-cut`, `machine-warned`, `no-agent-cut`, `abandoned-message`,
+            `not-listened` or `not-listened-cut`.
         changed: Told of a call about which something is known now.
         start: Begins what takes time.
     """
@@ -90,62 +91,109 @@ class AnsweredCalls:
     def answered(self, track: CallTrack) -> None:
         """Somebody or something has answered."""
         track.later(ASKED_FIRST_S, partial(self._listen, track))
+        # Whatever is heard or not: so long after the answer a person has a right to an agent.
+        track.later(LISTEN_S + 1, partial(self._expect_agent, track))
 
     def asked(self, track: CallTrack, event: Mapping[str, str]) -> None:
-        """The dialplan asks who answered (`Do: listen`), or has been told (`done`)."""
+        """The dialplan asks who answered (`Do: listen`) or has been told (`done`); or a service has told (`found`)."""
         track.listened_first = True
-        if event.get("Do") != "done":
-            return
-        track.heard = Heard(event["Heard"]) if event.get("Heard", "") in tuple(Heard) else Heard.NOT_HEARD
-        track.heard_why = event.get("Why", "")[:60]
-        track.heard_s, track.greeting_s = _seconds(event.get("At")), _seconds(event.get("Greeting"))
-        if event.get("Action") == "CONNECT":
-            if track.heard_why == Why.STILL_SPEAKING.value:
-                track.later(STILL_S, partial(self._expect_agent, track))  # unless the end is heard before
-            elif track.heard is not Heard.NOT_HEARD:
-                self._expect_agent(track)
-            if event.get("Spied"):
-                self._listen(track, spied=True)
+        match event.get("Do"):
+            case "done":
+                self._told(track, event)
+            case "found":  # by this service or by another one that watches the same Asterisk
+                self._note(track, event)
+            case _:
+                return
         self._changed(track)
 
     def resume(self, track: CallTrack) -> None:
-        """Go on with a call that a service before this one has seen answered."""
-        track.due_s = None
-        if track.heard is not Heard.NOT_HEARD:
+        """Go on with an answered call of which something may have been missed."""
+        if track.agent_s is None and track.message_s is None:
+            track.is_sure = False
+            track.due_s = None
             self._expect_agent(track)
+
+    def _told(self, track: CallTrack, event: Mapping[str, str]) -> None:
+        now_s = track.since_answer(self._gate.clock())
+        track.heard = _heard(event)
+        track.heard_why = event.get("Why", "")[:60]
+        if track.heard is not Heard.NOT_HEARD:
+            # The detector counts from the first sound, app_amd not at all: what it found, it has found by now.
+            at_s, greeting_s = _seconds(event.get("At")), _seconds(event.get("Greeting"))
+            track.heard_s = now_s
+            track.greeting_s = None if greeting_s is None else max(0.0, now_s - (at_s or 0.0) + greeting_s)
+        if event.get("Action") == "MESSAGE":
+            track.message_s = now_s
+        if event.get("Action") != "CONNECT":
+            return
+        if track.heard_why != Why.STILL_SPEAKING.value or self._limit(track).from_answer:
+            self._expect_agent(track)  # who still speaks waits for nobody yet: see `answered`
+        if event.get("Spied"):
+            self._listen(track, spied=True)
+
+    @staticmethod
+    def _note(track: CallTrack, event: Mapping[str, str]) -> None:
+        at_s = _seconds(event.get("At"))
+        if event.get("Message"):
+            track.message_s = at_s if track.message_s is None else track.message_s
+        elif _heard(event) is Heard.MACHINE:
+            track.heard, track.heard_why, track.heard_s = Heard.MACHINE, event.get("Why", "")[:60], at_s
+
+    async def _tell(self, track: CallTrack, **fields: str) -> None:
+        """Tell every service that watches this Asterisk what was found, so that all write down the same end."""
+        told = {"UserEvent": EVENT, "Uniqueid": track.unique_id, "Do": "found", **fields}
+        try:
+            await self._manager().send_action("UserEvent", told, ACTION_TIMEOUT_S)
+        except ManagerError as exc:
+            _log.debug("%s: what was found of `%s` was not told: %s", self._name, _shown(track), exc)
 
     # ---------------------------------------------------------------- an agent, in time
 
+    def _limit(self, track: CallTrack) -> AnswerLimit:
+        campaign = self.campaign_of(track)
+        if campaign is None or track.leg is None:
+            return AnswerLimit()
+        return self._limit_of(campaign, track.leg.terms.country, self._gate.clock())
+
     def _expect_agent(self, track: CallTrack) -> None:
         campaign = self.campaign_of(track)
-        if campaign is None or track.leg is None or track.due_s is not None or not waits_for_agent(campaign):
+        if track.has_ended or campaign is None or track.due_s is not None or not waits_for_agent(campaign):
             return
-        now = self._gate.clock()
-        limit = self._limit_of(campaign, track.leg.terms.country, now)
-        track.due_s = due_of(track, limit)
-        track.later(track.due_s - track.since_answer(now), partial(self._overdue, track, limit))
+        now_s = track.since_answer(self._gate.clock())
+        track.due_s = due_of(track, self._limit(track), now_s)
+        track.later(track.due_s - now_s, partial(self._overdue, track, tries=0))
 
-    def _overdue(self, track: CallTrack, limit: AnswerLimit) -> None:
-        if track.agent_s is None and track.message_s is None and not track.has_ended:
-            self._start(self._abandon(track, limit))
+    def _overdue(self, track: CallTrack, *, tries: int) -> None:
+        if self._is_alone(track):
+            self._start(self._abandon(track, tries=tries))
 
-    async def _abandon(self, track: CallTrack, limit: AnswerLimit) -> None:
+    @staticmethod
+    def _is_alone(track: CallTrack) -> bool:
+        return track.agent_s is None and track.message_s is None and not track.has_ended
+
+    async def _abandon(self, track: CallTrack, *, tries: int) -> None:
         """No agent in time: the message of an abandoned call, or the end where the law wants that."""
-        if not await self._claim(f"abandoned/{track.unique_id}"):
+        if not await self._claim(f"abandoned/{track.unique_id}/{tries}") or not self._is_alone(track):
             return
-        if not limit.message:
-            await self._hang_up(track, "no-agent-cut")
-            return
-        fields = {"Channel": track.channel, "Context": "ringfence-objection", "Exten": "abandoned", "Priority": "1"}
-        track.message_s = track.since_answer(self._gate.clock())
+        at_s = track.since_answer(self._gate.clock())
+        if self._limit(track).message:
+            place = {"Context": "ringfence-objection", "Exten": "abandoned", "Priority": "1"}
+            action, fields, told = "Redirect", place, {"Message": "yes", "At": f"{at_s:.3f}"}
+            track.message_s = at_s
+        else:
+            action, fields, told = "Hangup", {"Cause": NORMAL_CLEARING}, {}
         try:
-            await self._manager().send_action("Redirect", fields, ACTION_TIMEOUT_S)
+            await self._manager().send_action(action, {"Channel": track.channel, **fields}, ACTION_TIMEOUT_S)
         except ManagerError as exc:
             track.message_s = None
             _log.error("%s: `%s` has no agent and hears no message: %s", self._name, _shown(track), exc)
+            if tries < TRIES:
+                track.later(AGAIN_S, partial(self._overdue, track, tries=tries + 1))
             return
-        self._on_event("abandoned-message")
+        self._on_event("abandoned-message" if told else "no-agent-cut")
         self._changed(track)
+        if told:
+            await self._tell(track, **told)
 
     async def _claim(self, what: str) -> bool:
         """Whether we, of several services that watch this Asterisk, do something; without the store all do."""
@@ -159,23 +207,31 @@ class AnsweredCalls:
     def _listen(self, track: CallTrack, *, spied: bool = False) -> None:
         """Listen to a leg that talks: its dialplan sends the sound (`spied`), or has asked nobody at all."""
         campaign = self.campaign_of(track)
-        if track.has_ended or track.is_heard or (track.listened_first and not spied):
+        if track.has_ended or (not spied and (track.is_heard or track.listened_first)):
             return
-        if campaign is None or campaign.on_machine is OnMachine.OFF or self._listener is None:
+        if campaign is None or campaign.on_machine is OnMachine.OFF:
             return
         track.is_heard = True
-        self._start(self._begin_listening(track, self._listener, spied=spied))
+        self._start(self._begin_listening(track, spied=spied))
 
-    async def _begin_listening(self, track: CallTrack, listener: Listener, *, spied: bool) -> None:
-        if track.leg is None or not await self._claim(f"listen/{track.unique_id}"):
-            return
-        token, found = track.leg.attempt_id, partial(self._found, track, track.since_answer(self._gate.clock()))
-        if spied:
-            comes = await listener.expect(token, found)
+    async def _begin_listening(self, track: CallTrack, *, spied: bool) -> None:
+        listener, leg = self._listener, track.leg
+        found = partial(self._found, track, track.since_answer(self._gate.clock()))
+        if listener is None or leg is None:
+            comes = False
+        elif spied:  # of several services the one gets the sound to which the leg sends it
+            comes = await listener.expect(leg.attempt_id, found)
         else:
-            comes = await listener.begin(self._manager(), track.channel, token, found)
-        if not comes and not track.has_ended:
-            self._on_event("not-listened")
+            comes = await self._claim(f"listen/{track.unique_id}") and await listener.begin(
+                self._manager(), track.channel, leg.attempt_id, found
+            )
+        if comes or track.has_ended:
+            return
+        track.is_heard = False
+        self._on_event("not-listened")
+        campaign = self.campaign_of(track)
+        if campaign is not None and campaign.dial_mode is DialMode.RECORDED:
+            await self._hang_up(track, "not-listened-cut")  # it would be left on a machine
 
     def _found(self, track: CallTrack, began_s: float, finding: Finding) -> None:
         """What was heard on a leg that talks, from `began_s` after the answer on."""
@@ -184,6 +240,8 @@ class AnsweredCalls:
         track.heard, track.heard_why, track.heard_s = heard_of(finding), finding.why.value, began_s + finding.at_s
         if finding.is_machine:
             self._is_machine(track)
+            told = {"Heard": Heard.MACHINE.value, "Why": track.heard_why, "At": f"{track.heard_s:.3f}"}
+            self._start(self._tell(track, **told))
         else:
             ended_s = greeting_end_s(finding)
             track.greeting_s = None if ended_s is None else began_s + ended_s
@@ -225,6 +283,10 @@ class AnsweredCalls:
 
 def _shown(track: CallTrack) -> str:
     return without_number(track.channel)
+
+
+def _heard(event: Mapping[str, str]) -> Heard:
+    return Heard(event["Heard"]) if event.get("Heard", "") in tuple(Heard) else Heard.NOT_HEARD
 
 
 def _seconds(text: str | None) -> float | None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING
 
-from asterisk_plugin.callflow.ami_listener import AmiListener, running_of
+from asterisk_plugin.callflow.ami_listener import REPEAT_S, AmiListener, running_of
 from asterisk_plugin.callflow.answered import EVENT
 from asterisk_plugin.callflow.answered_calls import AnsweredCalls
 from asterisk_plugin.callflow.bridges import Bridges
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 ATTEMPT_EVENTS = ("DialState", "DialEnd", "BridgeEnter", "BridgeLeave", "BridgeDestroy")
 """What is needed on top of the watchdog's events and user events."""
+
+DURABLE_S = 30.0
+"""Longest wait for an end to be on disk."""
 
 UNSEEN_S = 300.0
 """Without AMI for so long, a call counts as ended, not surely."""
@@ -172,13 +176,15 @@ class Attempts(AmiListener):
 
     def _together(self, people: frozenset[str]) -> None:
         """People who hear each other: whoever is there beside a leg is its agent."""
-        if len(people) < 2:
-            return
+        called = {track.channel for track in self._calls.values()}
+        if not people - called:
+            return  # people who were called and wait together are nobody's agents
         for track in self._calls.values():
             if track.channel in people and track.answered_s is not None and track.agent_s is None:
                 track.agent_s = track.since_answer(self._gate.clock())
                 self._keep(track)
-                self._start(self._land(track, harmless=came_in_time(track)))
+                if came_in_time(track):
+                    self._start(self._land(track, harmless=True))
 
     def _ended(self, track: CallTrack, cause: int, *, is_sure: bool = True) -> None:
         self._calls.pop(track.unique_id, None)
@@ -188,14 +194,20 @@ class Attempts(AmiListener):
     # ---------------------------------------------------------------- beginning and end
 
     async def _identify(self, track: CallTrack) -> None:
-        """Learn for whom a leg dials; one without a mark is the watchdog's."""
+        """Learn for whom a leg dials; one without a mark is the watchdog's. Again and again while the store is away."""
         try:
-            track.leg = await self._gate.store.passed_leg(leg_key(track.unique_id, track.channel))
+            found = await self._gate.store.passed_leg(leg_key(track.unique_id, track.channel))
         except StoreError as exc:
             shown = without_number(track.channel)
             _log.warning("%s: for whom `%s` dials is not known yet: %s", self._name, shown, exc)
+            if not track.has_ended:
+                track.later(REPEAT_S, partial(self._identify_later, track))
             return
+        track.leg = track.leg or found
         self._keep(track)
+
+    def _identify_later(self, track: CallTrack) -> None:
+        self._start(self._identify(track))
 
     async def _finish(self, track: CallTrack, *, cause: int, at: dt.datetime, is_sure: bool) -> None:
         """Write down how an attempt ended."""
@@ -221,9 +233,11 @@ class Attempts(AmiListener):
         self._on_end(end)
         await self._land(track, harmless=False)
         try:
+            # Only when it is on disk: else a service that is killed now would know nothing of it.
+            await self._gate.ledger.wait_durable(event_id, DURABLE_S)
             await self._gate.store.drop_call(self._name, track.unique_id)
-        except StoreError:
-            _log.debug("%s: store away, a call that has ended is found at the next look", self._name)
+        except (LedgerUnavailableError, StoreError) as exc:
+            _log.warning("%s: a call that has ended stays noted as running: %s", self._name, exc)
 
     async def _land(self, track: CallTrack, *, harmless: bool) -> None:
         """Give back the place of a call that was dialled without a reserved agent."""
@@ -243,6 +257,10 @@ class Attempts(AmiListener):
 
     def _give_up(self) -> None:
         """AMI has been away for too long: what ran counts as ended."""
+        self._start(self._end_all())
+
+    async def _end_all(self) -> None:
+        await self._restore()
         for track in tuple(self._calls.values()):
             self._ended(track, 0, is_sure=False)
 
@@ -252,21 +270,42 @@ class Attempts(AmiListener):
         gone = self._gone = set()
         try:
             channels = await running_of(self._manager)
+            await self._restore()
         finally:
             if self._gone is gone:
                 self._gone = None
-        await self._restore()
         for track in tuple(self._calls.values()):
             if track.began_at >= asked_at:
                 continue
             if track.unique_id not in channels or track.unique_id in gone:
                 self._ended(track, 0, is_sure=False)
-            elif track.answered_s is None and channels[track.unique_id].get("ChannelState") == UP:
-                track.is_sure = False  # when it was answered is not known
-                self._answered(track)
+            elif channels[track.unique_id].get("ChannelState") == UP:
+                self._missed(track)
+        for unique_id in channels.keys() - self._calls.keys() - gone:
+            await self._found_running(unique_id, channels[unique_id])
         self._bridges.know(channels.values())
         for track in tuple(self._calls.values()):
             self._together(self._bridges.with_channel(track.channel))
+
+    def _missed(self, track: CallTrack) -> None:
+        """An answered call of which something may have been missed."""
+        if track.answered_s is None:
+            track.is_sure = False  # when it was answered is not known
+            self._answered(track)
+        self._answered_calls.resume(track)
+
+    async def _found_running(self, unique_id: str, fields: Fields) -> None:
+        """A leg that began to dial while nobody looked."""
+        channel = fields.get("Channel", "")
+        if not trunk_of(channel, self._trunks):
+            return
+        track = CallTrack(unique_id, channel, self._gate.clock(), is_sure=False)
+        await self._identify(track)
+        if track.leg is None or unique_id in self._calls:
+            return  # it came in, or has no token
+        self._calls[unique_id] = track
+        if fields.get("ChannelState") == UP:
+            self._missed(track)
 
     async def _restore(self) -> None:
         """Take over the calls of a service before this one."""
@@ -279,12 +318,10 @@ class Attempts(AmiListener):
             if unique_id in self._calls:
                 continue
             try:
-                self._calls[unique_id] = track = track_of(text)
+                self._calls[unique_id] = track_of(text)
             except (KeyError, TypeError, ValueError) as exc:
+                self._on_event("attempt-unknown")
                 _log.error("%s: a call that ran cannot be read back: %r", self._name, exc)
-                continue
-            if track.answered_s is not None:
-                self._answered_calls.resume(track)
 
     def _keep(self, track: CallTrack) -> None:
         if track.leg is not None and track.leg.attempt_id and not track.has_ended:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 NOBODY = ("CBAnn", "CBRec", "Announcer", "Recorder", "Message", "Surrogate", "AudioSocket", "UnicastRTP")
 """Technologies of channels in which nobody is: announcements, recordings, conference parts."""
 
+HOLDING = "holding_bridge"
+"""Whoever is parked or waits in one hears nobody."""
+
 
 class Bridges:
     """The bridges of one Asterisk, by what AMI tells of them."""
@@ -30,7 +33,7 @@ class Bridges:
         """
         channel, bridge = event.get("Channel", ""), event.get("BridgeUniqueid", "")
         match event.get("Event"):
-            case "BridgeEnter" if channel and bridge:
+            case "BridgeEnter" if channel and bridge and event.get("BridgeTechnology") != HOLDING:
                 self._enter(channel, bridge)
                 return self.with_channel(channel)
             case "BridgeLeave":

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 
 AGENT_SLACK_S = 0.25
+UNHEARD_DUE_S = 8.0
+"""A call without agent that lasted so long was silent, although nobody knew when its greeting was over."""
 
 
 @dataclass(slots=True)
@@ -118,9 +120,15 @@ def waits_for_agent(campaign: Campaign) -> bool:
     return campaign.dial_mode not in BY_HAND and campaign.dial_mode is not DialMode.RECORDED
 
 
-def due_of(track: CallTrack, limit: AnswerLimit) -> float:
-    """When an agent must be there, in seconds since the answer."""
-    return limit.due_s(track.greeting_s, track.heard_s or 0.0)
+def due_of(track: CallTrack, limit: AnswerLimit, now_s: float) -> float:
+    """When an agent must be there, in seconds since the answer.
+
+    Args:
+        track: The call.
+        limit: How long a person may be without.
+        now_s: Seconds since the answer; what counts where nobody has heard who answered.
+    """
+    return limit.due_s(track.greeting_s, now_s if track.heard_s is None else track.heard_s)
 
 
 def came_in_time(track: CallTrack) -> bool:
@@ -151,7 +159,7 @@ def end_of_track(
         heard=track.heard,
         agent=came_in_time(track) or not needs_agent,
         message=track.message_s is not None,
-        overdue=track.due_s is not None and talk_s is not None and talk_s >= track.due_s,
+        overdue=talk_s is not None and talk_s >= (UNHEARD_DUE_S if track.due_s is None else track.due_s),
         dial_status=track.dial_status,
         cause=cause,
         ring_s=None if track.rang_s is None else until_s - track.rang_s,

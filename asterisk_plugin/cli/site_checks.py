@@ -210,6 +210,10 @@ def _check_exposure(loaded: Loaded) -> list[Check]:
     if not is_loopback(agi.host):
         sentence = f"FastAGI listens on {agi.host} and answers {', '.join(agi.allow_from)}"
         checks.append(Check("FastAGI port", State.WARN, sentence, "let only your Asterisks reach it (firewall)"))
+    sounds = loaded.service.audiosocket
+    if not is_loopback(sounds.host):
+        sentence = f"AudioSocket listens on {sounds.host}, and what people say travels there in clear"
+        checks.append(Check("AudioSocket port", State.WARN, sentence, "let only your Asterisks reach it (firewall)"))
     if not is_loopback(http.host):
         sentence = f"the API listens on {http.host} without TLS: tokens travel in clear"
         remedy = "listen on 127.0.0.1, behind a proxy with TLS"

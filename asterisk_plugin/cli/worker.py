@@ -36,7 +36,7 @@ async def run_worker(descriptor: int, data_dir: DataDir, store_url: str, place: 
     node = await open_node(loaded, data_dir, store_url=url, observer=observer)
     listener = socket.socket(fileno=descriptor)
     listener.setblocking(False)
-    sounds = await start_sounds(loaded.service.audiosocket, worker=place)
+    sounds = await start_sounds(loaded.service.audiosocket, loaded.service.agi.allow_from, worker=place)
     server = await start_agi(node, loaded.service.agi, listener, observer.agi, sounds=sounds, talk_address=talk_address)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

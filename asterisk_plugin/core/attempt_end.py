@@ -150,7 +150,8 @@ def outcome_of(seen: Seen) -> Outcome:
         return Outcome.BUSY
     if seen.cause == CALL_REJECTED:
         return Outcome.REFUSED
-    if seen.ring_s is not None and seen.dial_status in ("CANCEL", "NOANSWER", ""):
+    gave_up = seen.dial_status == "CANCEL" or seen.cause in NETWORK_ENDED | {0, NORMAL_CLEARING}
+    if seen.ring_s is not None and gave_up and seen.dial_status in ("CANCEL", "NOANSWER", ""):
         too_soon = seen.ring_s < seen.ring_min_s - RING_SLACK_S and seen.cause not in NETWORK_ENDED
         return Outcome.DROPPED if too_soon else Outcome.NO_ANSWER
     # Of a number that does not exist DialEnd says NOANSWER too, seen on 22.10: the cause tells.

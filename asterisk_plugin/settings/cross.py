@@ -205,6 +205,10 @@ def _campaign_problems(
                 '"warn"',
                 'must be "hang-up" or "off": no agent who dialled is there to be warned',
             )
+        if entry.get("on_machine") == "off" and entry.get("dial_mode") == "recorded":
+            yield file.problem(
+                (*path, "on_machine"), '"off"', 'must be "hang-up": a recorded message would be left on machines'
+            )
         if text_of(entry, "presumed_interest") and entry.get("audience") != "company":
             yield file.problem(
                 (*path, "presumed_interest"),

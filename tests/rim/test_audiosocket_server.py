@@ -125,3 +125,36 @@ async def test_a_taken_port_is_one_clear_sentence(sounds: SoundServer) -> None:
 
 async def test_an_ipv6_address_is_written_in_brackets() -> None:
     assert SoundServer("::1", 4574).address == "[::1]:4574"
+
+
+async def test_what_the_far_side_does_not_send_was_silence(sounds: SoundServer) -> None:
+    """Carriers send nothing in pauses: time goes on all the same, and listening ends."""
+    hearer = Hearer(most=4)
+    sounds.expect(CALL, hearer)
+    began_s = asyncio.get_running_loop().time()
+    assert await bring(sounds, NAME + SOUND) == TERMINATE
+    assert 0.2 < asyncio.get_running_loop().time() - began_s < 3
+    assert hearer.heard[0] == SOUND[3:]
+    assert not any(b"".join(hearer.heard[1:]))
+
+
+async def test_who_may_not_connect_is_cut_off() -> None:
+    server = SoundServer("127.0.0.1", 0, allows=lambda peer: peer != "127.0.0.1")
+    await server.start()
+    try:
+        with contextlib.suppress(ConnectionError):
+            assert await bring(server, NAME + SOUND) == b""
+    finally:
+        await server.stop()
+
+
+async def test_nobody_fills_the_memory(sounds: SoundServer) -> None:
+    """Sound that nobody expects is kept for a moment only, and there are only so many connections."""
+    with contextlib.suppress(ConnectionError):  # Asterisk's side has more to say, and is not heard out
+        assert await bring(sounds, NAME + SOUND * 1000) == TERMINATE
+
+
+async def test_there_are_only_so_many_connections(sounds: SoundServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_CONNECTIONS", 0)
+    with contextlib.suppress(ConnectionError):
+        assert await bring(sounds, NAME + SOUND) == b""
