@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from asterisk_plugin.callflow.gate import Gate
     from asterisk_plugin.core.facts import AttemptLimit
 
-FLIGHT_SLACK_S = 300.0
-"""A call of which nothing is heard holds its place so many seconds longer than it can ring."""
+FLIGHT_SLACK_S = 600.0
+"""A call of which nothing is heard holds its place so many seconds longer than it can ring: an end that was not seen is
+written down, and counted as the worst, some minutes late."""
 
 
 async def decide_with_store(

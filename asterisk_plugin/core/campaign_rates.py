@@ -39,9 +39,9 @@ HUNDRED = 100
 MOST_AT_ONCE = 1000
 """So many calls of a campaign at most are under way without an agent, whatever its limits leave."""
 
-TURN = dt.timedelta(seconds=60)
+TURN = dt.timedelta(minutes=6)
 """Before the end of a window so long no call starts without an agent: one that is let through in this window may begin
-to dial in the next, which has no history yet."""
+to dial in the next, which has no history yet. A token lives five minutes at most."""
 
 DIALLED_BY_MACHINE = frozenset({DialMode.PROGRESSIVE, DialMode.PREDICTIVE, DialMode.RECORDED})
 """Dial modes in which a call may be answered without an agent; in the others the agent dials."""

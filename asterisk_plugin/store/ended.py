@@ -50,12 +50,13 @@ def writes_of(stored: StoredEvent, zone: str) -> tuple[Write | Count, ...]:
 
 def _ended(stored: StoredEvent, zone: str) -> tuple[Write | Count, ...]:
     end = end_of(stored.event.body)
-    if not end.campaign:  # an emergency call
-        return ()
-    count = Count(end.campaign, _day_key(end, zone), end.outcome, stored.seq, end.attempt_id, epoch_ms(end.began_at))
-    if end.outcome not in LOCKING or not stored.event.person:
-        return (count,)
-    return count, _latest(stored, end.outcome, end.principal, end.campaign)
+    writes: list[Write | Count] = []
+    if end.campaign:  # an emergency call has none
+        day_key, at_ms = _day_key(end, zone), epoch_ms(end.began_at)
+        writes.append(Count(end.campaign, day_key, end.outcome, stored.seq, end.attempt_id, at_ms))
+    if end.outcome in LOCKING and stored.event.person:
+        writes.append(_latest(stored, end.outcome, end.principal, end.campaign))
+    return tuple(writes)
 
 
 def _day_key(end: AttemptEnd, zone: str) -> str:
@@ -66,14 +67,17 @@ def _day_key(end: AttemptEnd, zone: str) -> str:
 
 def _refused(stored: StoredEvent) -> tuple[Write, ...]:
     body = stored.event.body
+    if not body["principal"]:
+        raise ValueError("principal is missing")
     return (_latest(stored, After.REFUSAL, body["principal"], body.get("campaign") or ""),)
 
 
 def _latest(stored: StoredEvent, what: str, principal: str, campaign: str) -> Write:
     """By the moment and not by the row: one that was written down late does not hide a later call."""
     person = stored.event.person
-    if len(person) < 2 or not principal or "|" in principal:
-        raise ValueError("person or principal is missing")
+    # Without a principal it locks the number all the same, where the number's calls count and not the principal's.
+    if len(person) < 2 or "|" in principal:
+        raise ValueError("person or principal cannot be part of a key")
     return Write(person, keys.ended(person), False, f"{what}|{principal}|{campaign}", epoch_ms(stored.event.at))
 
 

@@ -51,7 +51,7 @@ async def test_a_call_without_an_agent_takes_a_place():
     assert await run(gate_of(store, ledger)) == ("ALLOW", "")
     (asked,) = store.paced
     assert asked.attempt_id == store.asked[0].attempt_id
-    assert asked.lifetime_s == 40 + 10 + 300
+    assert asked.lifetime_s == 40 + 10 + 600
     assert (asked.zone, [limit.id for limit in asked.limits]) == (
         "Europe/Berlin",
         ["de.members.branchenkodex.abandoned_rate.lost"],

@@ -178,7 +178,7 @@ def test_a_campaign_without_first_day_has_successive_windows_too():
     assert len(days) == 3
 
 
-@pytest.mark.parametrize(("before_s", "more"), [(61, 2), (60, 0), (1, 0)])
+@pytest.mark.parametrize(("before_s", "more"), [(361, 2), (360, 0), (1, 0)])
 def test_no_call_is_let_through_so_late_that_it_may_belong_to_the_next_window(before_s, more):
     """It would be the first of a window that has earned nothing."""
     now = dt.datetime(2026, 11, 24, 23, tzinfo=dt.UTC) - dt.timedelta(seconds=before_s)

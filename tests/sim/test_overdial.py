@@ -1,4 +1,4 @@
-"""A dialer over-dials ten-fold through two nodes on a real store: no share passes its limit, all allowed is used."""
+"""A dialer over-dials ten-fold, two nodes on a real store: no share passes its limit, and what is left is used."""
 
 from __future__ import annotations
 

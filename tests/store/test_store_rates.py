@@ -286,7 +286,6 @@ async def test_a_store_filled_by_a_program_of_the_version_before_is_not_relied_o
         {"outcome": "gone"},
         {"began_at": "2026-03-04T10:00:00"},
         {"began_at": "yesterday"},
-        {"principal": ""},
         {"principal": "a|b"},
     ],
 )
@@ -299,6 +298,14 @@ def test_an_end_that_cannot_be_understood_stops_the_projection(broken):
     without = {key: value for key, value in whole.body.items() if key != "attempt_id"}
     with pytest.raises(LedgerBrokenError):
         writes_of(replace(row, event=replace(whole, body=without)), ZONE)
+
+
+def test_a_refusal_needs_a_principal_and_a_silent_call_does_not():
+    """The one binds a principal; the other locks the number in whatever campaign it was."""
+    with pytest.raises(LedgerBrokenError):
+        writes_of(StoredEvent(9, refusal(""), ""), ZONE)
+    (write,) = writes_of(StoredEvent(9, ended("silent", principal="", campaign=""), ""), ZONE)
+    assert write.name == "silent||"
 
 
 def test_home_zones_can_be_read_here():
