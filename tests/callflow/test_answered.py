@@ -7,13 +7,16 @@ import dataclasses
 import pytest
 
 from asterisk_plugin.callflow.answered import Listening, answered, unheard_action
+from asterisk_plugin.core.answering import AnswerLimit
 from asterisk_plugin.core.channels import talk_call
 from asterisk_plugin.core.site import DialMode, OnMachine
 from asterisk_plugin.detection.findings import Finding, Kind, Why
-from asterisk_plugin.ports import AgiRequest, Hearer
-from tests.fakes import ScriptedChannel, make_gate
+from asterisk_plugin.errors import StoreUnreachableError
+from asterisk_plugin.ports import AgiRequest, Hearer, PassedLeg
+from tests.fakes import FakeStore, ScriptedChannel, make_gate
 
 TOKEN = "0123456789abcdef0123456789abcdef"
+CHANNEL, DAHDI = "PJSIP/carrier-00000001", "DAHDI/i1/4930123-1"
 SHORT = Finding(Kind.PERSON, 1.4, Why.SHORT_GREETING)
 
 
@@ -48,15 +51,17 @@ class Detector:
 
 
 def listening(finding: Finding | None = None, **changes: object) -> tuple[Listening, Sounds]:
-    gate, sounds = make_gate(), Sounds()
+    store, sounds = FakeStore(), Sounds()
+    store.passed = {f"1.7/{name}": PassedLeg(TOKEN, "ab", "linde-dialer", "linde") for name in (CHANNEL, DAHDI)}
+    gate = make_gate(store)
     campaign = dataclasses.replace(gate.site.campaigns["linde-dialer"], **changes)
     gate.site = dataclasses.replace(gate.site, campaigns={**gate.site.campaigns, "linde-dialer": campaign})
     return Listening(gate, sounds, lambda: Detector(finding), "127.0.0.1:4999"), sounds
 
 
-def leg(*arguments: str, campaign: str = "linde-dialer", marked: str = TOKEN) -> ScriptedChannel:
-    request = AgiRequest("answered", arguments or (TOKEN, "", ""), channel="PJSIP/carrier-00000001", unique_id="1.7")
-    return ScriptedChannel(request, leg=f"{marked}|{campaign}")
+def leg(*arguments: str, channel: str = CHANNEL) -> ScriptedChannel:
+    request = AgiRequest("answered", arguments or (TOKEN, "", ""), channel=channel, unique_id="1.7")
+    return ScriptedChannel(request, leg=f"{TOKEN}|linde-dialer")
 
 
 @pytest.mark.parametrize(
@@ -123,12 +128,57 @@ async def test_where_nobody_can_listen_a_recording_is_not_played(mode: DialMode,
     assert call.set == {"RINGFENCE_ACTION": action}
 
 
-@pytest.mark.parametrize("call", [leg("0" * 32, "", ""), leg("x", "", ""), leg(marked=""), leg()])
-async def test_another_calls_token_makes_no_recording(call: ScriptedChannel) -> None:
-    """Nobody knows for whom that leg dials."""
-    with_what, _ = listening(None, dial_mode=DialMode.RECORDED)
+@pytest.mark.parametrize("token", ["0" * 32, "x", ""])
+async def test_of_another_calls_token_nothing_is_said(token: str) -> None:
+    """The dialplan does what it was told to do without us: for a recording that is to hang up."""
+    with_what, _ = listening(SHORT, dial_mode=DialMode.RECORDED)
+    call = leg(token, "", "")
     await answered(with_what, call)
-    assert call.set == {"RINGFENCE_ACTION": "HANGUP"}
+    assert call.set == {}
+
+
+async def test_of_a_campaign_that_is_gone_nothing_is_said() -> None:
+    with_what, _ = listening(SHORT)
+    with_what.gate.site = dataclasses.replace(with_what.gate.site, campaigns={})
+    call = leg()
+    await answered(with_what, call)
+    assert call.set == {}
+
+
+async def test_with_the_store_away_the_channel_says_for_whom_it_is() -> None:
+    """A person who has answered is connected all the same."""
+    with_what, sounds = listening(SHORT)
+    with_what.gate.store.error = StoreUnreachableError("gone")
+    call = leg()
+    call.sound = sounds.bring
+    await answered(with_what, call)
+    assert call.set == {"RINGFENCE_ACTION": "CONNECT"}
+
+
+@pytest.mark.parametrize(
+    ("limit", "action"),
+    [
+        (AnswerLimit(within_s=0.0, from_answer=True), "MESSAGE"),
+        (AnswerLimit(within_s=0.0, from_answer=True, message=False), "HANGUP"),
+        (AnswerLimit(within_s=30.0, from_answer=True), "CONNECT"),
+        (AnswerLimit(within_s=0.0), "CONNECT"),  # from the greeting: whoever follows the attempts sees to it
+    ],
+)
+async def test_when_no_agent_can_be_there_in_time_any_more_nobody_is_asked(limit: AnswerLimit, action: str) -> None:
+    with_what, sounds = listening(SHORT)
+    call = leg()
+    call.sound = sounds.bring
+    await answered(dataclasses.replace(with_what, limit_of=lambda *_: limit), call)
+    assert call.set == {"RINGFENCE_ACTION": action}
+
+
+async def test_a_channel_whose_name_may_begin_anothers_is_not_spied_on() -> None:
+    """ChanSpy() takes the beginning of a name."""
+    with_what, sounds = listening(SHORT)
+    call = leg(channel=DAHDI)
+    call.sound = sounds.bring
+    await answered(with_what, call)
+    assert call.spied == []
 
 
 async def test_a_campaign_may_want_nobody_to_listen() -> None:
@@ -142,7 +192,8 @@ async def test_a_campaign_may_want_nobody_to_listen() -> None:
 @pytest.mark.parametrize(
     ("mode", "otherwise"),
     [
-        *((mode, "connect") for mode in DialMode if mode is not DialMode.RECORDED),
+        *((mode, "agent") for mode in (DialMode.MANUAL, DialMode.PREVIEW)),
+        *((mode, "connect") for mode in (DialMode.PROGRESSIVE, DialMode.PREDICTIVE)),
         (DialMode.RECORDED, "hang-up"),
     ],
 )

@@ -14,7 +14,7 @@ from asterisk_plugin.callflow.attempts import Attempts
 from asterisk_plugin.callflow.call_track import CallTrack, text_of, track_of
 from asterisk_plugin.core.answering import AnswerLimit
 from asterisk_plugin.core.attempt_end import AttemptEnd, Heard, Outcome, end_of
-from asterisk_plugin.core.site import OnMachine
+from asterisk_plugin.core.site import DialMode, OnMachine
 from asterisk_plugin.detection.findings import Finding, Kind, Why
 from asterisk_plugin.errors import LedgerUnavailableError, ManagerLostError, StoreUnreachableError
 from asterisk_plugin.ports import CallTerms, EventKind, PassedLeg
@@ -56,6 +56,7 @@ class Asterisk:
 
     def __init__(self) -> None:
         self.actions: list[tuple[str, Mapping[str, str]]] = []
+        self.told: list[tuple[str, Mapping[str, str]]] = []
         self.running: list[Mapping[str, str]] = []
         self.error: Exception | None = None
 
@@ -66,7 +67,7 @@ class Asterisk:
             return [{"Response": "Success"}, *self.running]
         if name == "Getvar":
             return [{"Value": AGENT if fields["Variable"] == "BRIDGEPEER" else ""}]
-        self.actions.append((name, fields))
+        (self.told if name == "UserEvent" else self.actions).append((name, fields))
         return [{"Response": "Success"}]
 
 
@@ -287,8 +288,9 @@ async def test_or_the_agent_is_warned() -> None:
     await scene.play(UP, BY_HAND, enters(LEG), enters(AGENT))
     scene.listener.on_finding(BEEP)
     await scene.settle()
-    assert {name for name, _ in scene.asterisk.actions} == {"Setvar", "UserEvent", "SendText"}
+    assert {name for name, _ in scene.asterisk.actions} == {"Setvar", "SendText"}
     assert all(fields["Channel"] == AGENT for _, fields in scene.asterisk.actions)
+    assert "RingfenceMachine" in [fields["UserEvent"] for _, fields in scene.asterisk.told]
     assert scene.events == ["machine-warned"]
 
 
@@ -297,6 +299,178 @@ async def test_a_campaign_may_want_nobody_to_listen() -> None:
     await scene.play(BEGIN)
     await scene.play(UP, BY_HAND)
     assert scene.listener.begun == scene.listener.expected == []
+
+
+async def test_a_campaign_in_which_nobody_listens_owes_an_agent_all_the_same() -> None:
+    """From when the call may be connected."""
+    scene = Scene(on_machine=OnMachine.OFF)
+    scene.limit = AnswerLimit(within_s=0.0)
+    await scene.play(BEGIN, UP)
+    await scene.play({**BY_HAND, "Spied": ""}, after_s=0.1)
+    await asyncio.sleep(0.02)
+    await scene.settle()
+    assert [name for name, _ in scene.asterisk.actions] == ["Redirect"]
+
+
+async def test_so_does_one_that_never_asked_and_of_which_nothing_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The script crashed, or another dialplan dialled."""
+    monkeypatch.setattr("asterisk_plugin.callflow.answered_calls.LISTEN_S", -0.98)
+    monkeypatch.setattr("asterisk_plugin.callflow.answered_calls.ASKED_FIRST_S", 9.0)
+    scene = Scene()
+    scene.limit = AnswerLimit(within_s=0.0)
+    await scene.play(BEGIN)
+    await scene.play(UP)
+    await asyncio.sleep(0.05)
+    await scene.settle()
+    assert [name for name, _ in scene.asterisk.actions] == ["Redirect"]
+
+
+async def test_what_app_amd_found_counts_from_when_it_was_told() -> None:
+    """It says no moments, and took seconds itself: the agent has two seconds from then on."""
+    scene = Scene()
+    await scene.play(BEGIN, UP, ASKS)
+    await scene.play({**PERSON, "Why": "amd-HUMAN", "At": "0.000", "Greeting": "", "Spied": ""}, after_s=3.0)
+    await asyncio.sleep(0.02)
+    await scene.settle()
+    assert scene.asterisk.actions == []
+    await scene.play(enters(LEG), enters(AGENT), after_s=1.9)
+    await scene.play(*ends("ANSWER"), after_s=9.0)
+    assert (await scene.outcome()).outcome is Outcome.PERSON
+
+
+async def test_a_slow_way_to_the_service_does_not_make_an_agent_late() -> None:
+    """The detector counts from the first sound that it got."""
+    scene = Scene()
+    await scene.play(BEGIN, UP, ASKS)
+    await scene.play(PERSON, after_s=2.4)  # a second later than the detector said
+    await scene.play(enters(LEG), enters(AGENT), after_s=1.4)
+    await scene.play(*ends("ANSWER"), after_s=9.0)
+    end = await scene.outcome()
+    assert (end.outcome, end.greeting_s) == (Outcome.PERSON, 1.9)
+
+
+async def test_who_still_speaks_has_no_right_to_an_agent_yet_unless_the_law_counts_from_the_answer() -> None:
+    for from_answer, actions in ((False, []), (True, ["Hangup"])):
+        scene = Scene()
+        scene.limit = AnswerLimit(within_s=0.0, from_answer=from_answer, message=False)
+        await scene.play(BEGIN, UP, ASKS)
+        await scene.play({**PERSON, "Heard": "not-sure", "Why": "still-speaking", "Greeting": ""}, after_s=1.9)
+        await asyncio.sleep(0.02)
+        await scene.settle()
+        assert [name for name, _ in scene.asterisk.actions] == actions
+
+
+async def test_an_agent_who_comes_while_the_message_is_decided_keeps_the_person() -> None:
+    """Between the end of the time and the Redirect lies a question to the store."""
+    scene = Scene()
+    scene.limit = AnswerLimit(within_s=0.0)
+    real = scene.store.claim
+
+    async def slowly(what: str) -> bool:
+        if what.startswith("pbx/abandoned"):
+            scene.attempts.take(enters(AGENT))
+        return await real(what)
+
+    scene.store.claim = slowly
+    await scene.play(BEGIN, UP, ASKS)
+    await scene.play(PERSON, enters(LEG), after_s=1.4)
+    await asyncio.sleep(0.02)
+    await scene.settle()
+    assert scene.asterisk.actions == []
+
+
+async def test_a_message_that_failed_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asterisk_plugin.callflow.answered_calls.AGAIN_S", 0.02)
+    scene = Scene()
+    scene.limit = AnswerLimit(within_s=0.0)
+    scene.asterisk.error = ManagerLostError("gone")
+    await scene.play(BEGIN, UP, ASKS)
+    await scene.play(PERSON, after_s=1.4)
+    await asyncio.sleep(0.01)
+    scene.asterisk.error = None
+    await asyncio.sleep(0.05)
+    await scene.settle()
+    assert [name for name, _ in scene.asterisk.actions] == ["Redirect"]
+
+
+async def test_another_service_that_watches_the_same_asterisk_learns_what_was_found() -> None:
+    """Both write the same end."""
+    scene = Scene()
+    scene.limit = AnswerLimit(within_s=0.0)
+    other = Scene()
+    for each in (scene, other):
+        await each.play(BEGIN, UP, ASKS)
+    other.limit = AnswerLimit(within_s=99.0)
+    for each in (scene, other):
+        await each.play(PERSON, after_s=1.4)
+    await asyncio.sleep(0.02)
+    await scene.settle()
+    ((_, told),) = scene.asterisk.told
+    await other.play({"Event": "UserEvent", **told})
+    await other.play(*ends("ANSWER"), after_s=9.0)
+    assert (await other.outcome()).outcome is Outcome.ABANDONED
+
+
+async def test_two_people_who_wait_together_are_nobodys_agents() -> None:
+    scene = Scene()
+    other = {**BEGIN, "DestChannel": "PJSIP/carrier-00000009", "DestUniqueid": "1796000000.9"}
+    await scene.play(BEGIN, other, UP, ASKS)
+    await scene.play(enters(LEG), enters("PJSIP/carrier-00000009"))
+    await scene.play(*ends("ANSWER"), after_s=9.0)
+    end = await scene.outcome()
+    assert (end.outcome, end.agent_s) == (Outcome.SILENT, None)
+
+
+async def test_a_recording_that_nobody_can_listen_to_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another dialplan plays it: it would be left on machines."""
+    monkeypatch.setattr("asterisk_plugin.callflow.answered_calls.ASKED_FIRST_S", 0.01)
+    scene = Scene(dial_mode=DialMode.RECORDED)
+    scene.listener.works = False
+    await scene.play(BEGIN)
+    await scene.play(UP)
+    await asyncio.sleep(0.03)
+    await scene.settle()
+    assert scene.asterisk.actions == [("Hangup", {"Channel": LEG, "Cause": "16"})]
+    assert scene.events == ["not-listened", "not-listened-cut"]
+
+
+async def test_a_service_that_says_late_that_it_listens_is_listened_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The try without it has failed by then."""
+    monkeypatch.setattr("asterisk_plugin.callflow.answered_calls.ASKED_FIRST_S", 0.01)
+    scene = Scene("linde-de")
+    scene.listener.works = False
+    await scene.play(BEGIN)
+    await scene.play(UP)
+    await asyncio.sleep(0.03)
+    scene.listener.works = True
+    await scene.play(BY_HAND)
+    assert scene.listener.expected == [TOKEN]
+
+
+async def test_a_call_that_began_while_nobody_looked_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its end is written down, as not sure."""
+    scene = Scene()
+    scene.asterisk.running = [{"Uniqueid": UNIQUE_ID, "Channel": LEG, "ChannelState": "5"}]
+    scene.attempts.up()
+    await scene.settle()
+    await scene.play(UP, ASKS, after_s=2.0)
+    await scene.play(PERSON, enters(LEG), enters(AGENT), after_s=1.4)
+    await scene.play(*ends("ANSWER"), after_s=9.0)
+    end = await scene.outcome()
+    assert (end.outcome, end.is_sure) == (Outcome.PERSON, False)
+
+
+async def test_the_calls_of_a_service_that_is_gone_are_ended_though_asterisk_never_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The wait is bounded from the start."""
+    monkeypatch.setattr(module, "UNSEEN_S", 0.02)
+    scene = Scene()
+    await scene.play(BEGIN, UP, ASKS)
+    scene.attempts = scene.watch()
+    scene.attempts.down()
+    await asyncio.sleep(0.05)
+    assert (await scene.outcome()).is_sure is False
 
 
 async def test_another_dialplans_call_is_listened_to_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -343,9 +517,11 @@ async def test_a_store_that_is_away_at_first_is_asked_again_at_the_end() -> None
 async def test_what_cannot_be_recorded_is_said() -> None:
     scene = Scene()
     scene.ledger.error = LedgerUnavailableError("full")
-    await scene.play(BEGIN, *ends("BUSY", "17"))
+    await scene.play(BEGIN)
+    await scene.play(*ends("BUSY", "17"))
     assert scene.events == ["attempt-unrecorded"]
     assert len(scene.ends) == 1
+    assert list(scene.store.kept) == [("pbx", UNIQUE_ID)], "a service that comes later finds it"
 
 
 async def test_a_restarted_service_finds_the_calls_that_run_and_those_that_have_ended() -> None:

@@ -54,3 +54,10 @@ def test_what_runs_already_is_learnt_from_a_list() -> None:
     bridges = Bridges()
     bridges.know([{"Channel": LEG, "BridgeId": "a"}, {"Channel": AGENT, "BridgeId": "a"}, {"Channel": "x"}])
     assert bridges.with_channel(LEG) == {LEG, AGENT}
+
+
+def test_who_is_parked_hears_nobody() -> None:
+    bridges = Bridges()
+    parked = {"Event": "BridgeEnter", "BridgeUniqueid": "a", "BridgeTechnology": "holding_bridge"}
+    assert bridges.take({**parked, "Channel": AGENT}) == frozenset()
+    assert bridges.take({**parked, "Channel": LEG}) == frozenset()

@@ -63,6 +63,9 @@ def test_the_delay_counts_from_the_greeting(
         (Seen(answered=False, dial_status="CHANUNAVAIL", cause=3), Outcome.FAILED),
         (Seen(answered=False, dial_status="NOANSWER", cause=1), Outcome.FAILED),
         (Seen(answered=False, dial_status="NOANSWER", cause=16), Outcome.NO_ANSWER),
+        # An announcement of the network, then the error: nobody gave up too soon.
+        (Seen(answered=False, dial_status="NOANSWER", cause=1, ring_s=4, ring_min_s=15), Outcome.FAILED),
+        (Seen(answered=False, dial_status="CONGESTION", cause=34, ring_s=4, ring_min_s=15), Outcome.FAILED),
     ],
 )
 def test_what_was_seen_comes_to_one_outcome(seen: Seen, outcome: Outcome) -> None:

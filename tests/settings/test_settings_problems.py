@@ -114,6 +114,8 @@ def test_a_mistake_in_the_campaigns_is_explained(tmp_path, before, after, key, f
         ("starts_on = 2026-02-01\nends_on = 2026-01-31", "campaign[0].ends_on", "must not be before starts_on"),
         ('starts_on = "soon"', "campaign[0].starts_on", "a date such as 2026-07-01"),
         ("starts_on = 2026-01-01T00:00:00", "campaign[0].starts_on", "a date such as 2026-07-01"),
+        ('dial_mode = "recorded"\non_machine = "off"', "campaign[0].on_machine", "left on machines"),
+        ('dial_mode = "predictive"\non_machine = "warn"', "campaign[0].on_machine", "no agent who dialled"),
         ('presumed_interest = "they may like it"', "campaign[0].presumed_interest", "only of companies"),
         ('trunk_country = "Germany"', "campaign[0].trunk_country", "two capital letters"),
         ('language = "german"', "campaign[0].language", "two small letters"),
