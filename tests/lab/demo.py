@@ -104,6 +104,9 @@ ORDINARY = (
          Reason.CALLER_ID_NOT_OWNED, caller_id="+493023125999"),
     Call("the dialer shows a premium-rate number", people.AGREED_DE, "linde-dialer", Reason.CALLER_ID_CLASS,
          caller_id="+499001234567"),
+    Call("a dialer without an agent, and nothing earned yet", people.AGREED_DE, "linde-predictive",
+         Reason.ABANDONED_RATE),
+    Call("does not want the offer now: left alone for thirty days", people.REFUSED_DE, "linde-de", Reason.LOCK_OUT),
     Call("the fourth call of the day", people.OFTEN_CALLED_DE, "linde-de", Reason.ATTEMPT_LIMIT, times=4),
 )  # fmt: skip
 

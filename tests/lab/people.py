@@ -26,6 +26,7 @@ READER_NL = "+31612345105"
 UNREADABLE_NL = "+31612345106"
 AGREED_DE = "+493023125001"
 OFTEN_CALLED_DE = "+493023125002"
+REFUSED_DE = "+493023125004"
 COMPANY_DE = "+493023125003"
 PREMIUM_NL = "+319001234"
 NORWEGIAN = "+4790012345"
@@ -40,6 +41,7 @@ CONSENTS = (
     (UNREADABLE_NL, "tulip", "energy", 1, None),
     (AGREED_DE, "linde", "fashion", 1, None),
     (OFTEN_CALLED_DE, "linde", "fashion", 1, None),
+    (REFUSED_DE, "linde", "fashion", 1, None),
 )
 
 
@@ -62,6 +64,7 @@ async def enter_records(service: ServiceProcess, folder: Path, *, now: dt.dateti
         ("consent", "import", str(consents)),
         ("relationship", "import", str(relationships)),
         ("object", OBJECTED_NL, "--principal", "tulip", "--by", "the lab"),
+        ("refuse", REFUSED_DE, "--campaign", "linde-de", "--by", "the lab"),
     ):
         done = await service.run(*command)
         assert done.code == 0, f"ringfence {' '.join(command)}: {done.out}{done.err}"

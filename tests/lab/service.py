@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _BIN = Path(sys.executable).parent
 _READY_S = 60
+RULEBOOKS = Path(__file__).parents[2] / "config" / "rulebook"
 _HOST = "127.0.0.1"
 
 
@@ -84,6 +85,7 @@ class ServiceProcess:
         self.config.mkdir(parents=True)
         if site is not None:
             _copy(site, self.config)
+            _write_rulebooks(self.config)
         (self.config / "ringfence.toml").write_text(self._toml(lab if watchdog else None) + toml)
         if lab is not None:
             ours = {key: value for key, value in self.env.items() if os.environ.get(key) != value}
@@ -266,6 +268,30 @@ class ServiceProcess:
                 f'username = "ringfence"\nsecret = "{lab.pbx.secret}"\ntrunks = ["PJSIP/carrier"]\n\n'
             )
         return text
+
+
+HOUSE_RULES = """
+# A rule of this lab alone, so that it can be seen at work in a country that may be called.
+[all.lock_out]
+description = "How long a person is left alone who does not want an offer now"
+unit = "duration"
+checked_on = 2026-11-30
+
+[[all.lock_out.values]]
+since = 2026-01-01
+source = "House rule of the lab"
+href = ""
+confidence = "seen"
+value = { after = ["refusal"], days = 30, scope = "principal", agent_lifts = false }
+"""
+
+
+def _write_rulebooks(config: Path) -> None:
+    """The shipped rulebooks, the German one with the house's own rule."""
+    (config / "rulebook").mkdir(exist_ok=True)
+    for file in RULEBOOKS.glob("*.toml"):
+        own = HOUSE_RULES if file.name == "de.toml" else ""
+        (config / "rulebook" / file.name).write_text(file.read_text() + own)
 
 
 def _copy(site: Path, config: Path) -> None:
