@@ -157,13 +157,12 @@ async def _decide(
     if not isinstance(facts.called, PhoneNumber) or facts.campaign is None or engine.is_emergency(facts):
         return facts, engine.decide(facts, now)  # nobody to look up, for nobody, or no time to lose
     hearing = engine.Hearing(facts, now)
-    preview = hearing.preview()
     query = look_up_query(
         facts,
         now,
         limits=hearing.limits,
         person=person,
-        reserve=preview.decision is Decision.ALLOW,
+        reserve=hearing.may_be_allowed,
         attempt_id=attempt_id,
         token_lifetime_s=gate.token_lifetime_s,
     )
@@ -174,7 +173,7 @@ async def _decide(
         gate.observer.fault("store", exc)
         facts = facts.with_records(None, fault=str(exc))
         finding = Finding(Reason.INTERNAL_ERROR, Decision.DEFER, "a record of this number cannot be read")
-        return facts, engine.with_finding(preview, finding)
+        return facts, engine.with_finding(hearing.preview(), finding)
     except (StoreError, TimeoutError) as exc:
         facts = facts.with_records(None, fault=str(exc) or "the store did not answer in time")
         if query.reserve:  # it may have been counted all the same: try to undo, a count too many is safe

@@ -113,6 +113,13 @@ class Hearing:
         case = self._known.case(self._facts, self._now)
         return tuple(limit for _, limit in attempt_limit.attempt_limits(case))
 
+    @property
+    def may_be_allowed(self) -> bool:
+        """Whether `preview` is ALLOW, without writing a verdict."""
+        return self._emergency or not any(
+            finding.decision for found in self._without_records for finding in found.findings
+        )
+
     def preview(self) -> Verdict:
         """Judge without records, in the attempt's favour where records could help.
 

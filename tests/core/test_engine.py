@@ -232,7 +232,9 @@ def test_what_preview_refuses_is_never_allowed(hours: int, withheld: bool, asked
         campaign={"purpose": purpose},
         held={"consents": [consent] if asked else []},
     )
-    if Hearing(facts, now).preview().decision is not Decision.ALLOW:
+    hearing = Hearing(facts, now)
+    assert hearing.may_be_allowed == (hearing.preview().decision is Decision.ALLOW)
+    if not hearing.may_be_allowed:
         assert decide(facts, now).decision is not Decision.ALLOW
 
 
