@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo libgsm test live soak waiting check serve bench simulate hear prompts format clean
+.PHONY: help setup demo libgsm test live soak waiting machines check serve bench simulate hear prompts format clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ soak: $(STAMP) ## 200 calls into the objection line while everything is killed, 
 
 waiting: $(STAMP) ## 100 callers in a queue for minutes, agents coming and going, the service killed (some 10 minutes)
 	$(BIN)/python -m tests.lab.waiting_room
+
+machines: $(STAMP) ## 500 calls to persons and mailboxes: no mailbox may hold a message (some 10 minutes)
+	$(BIN)/python -m tests.lab.answering_machines
 
 check: $(STAMP) ## format, lint, types, dialplan, rulebooks
 	$(BIN)/ruff format --check .

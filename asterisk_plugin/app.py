@@ -17,13 +17,18 @@ from typing import TYPE_CHECKING, ParamSpec
 
 from asterisk_plugin.agi.server import AgiServer
 from asterisk_plugin.ami.client import CALL_EVENTS, AmiClient
+from asterisk_plugin.audiosocket.server import SoundServer
+from asterisk_plugin.callflow.answered import Listening, answered
+from asterisk_plugin.callflow.attempts import ATTEMPT_EVENTS, Attempts
 from asterisk_plugin.callflow.call_back import CallBack
 from asterisk_plugin.callflow.gate import Gate, Observer, utc_now
+from asterisk_plugin.callflow.leg_listener import LegListener
 from asterisk_plugin.callflow.objection_line import ObjectionLine, objection
 from asterisk_plugin.callflow.objection_replay import Replay
 from asterisk_plugin.callflow.objections import Objections
 from asterisk_plugin.callflow.outbound import attempt, warm_up
 from asterisk_plugin.callflow.outcome import outcome
+from asterisk_plugin.callflow.pacing import pace
 from asterisk_plugin.callflow.queue_announce import QueueDesk, queue, queue_wait
 from asterisk_plugin.callflow.queue_fields import QUEUE_EVENTS
 from asterisk_plugin.callflow.queue_watch import QueueWatch
@@ -33,6 +38,8 @@ from asterisk_plugin.callflow.running_legs import has_objection, principal_of
 from asterisk_plugin.callflow.trunk import trunk
 from asterisk_plugin.callflow.trunk_legs import Passes
 from asterisk_plugin.callflow.watchdog import Watchdog
+from asterisk_plugin.core.answering import answer_limit_of
+from asterisk_plugin.core.campaign_rates import home_zone
 from asterisk_plugin.core.engine import is_emergency_number, longest_window_s
 from asterisk_plugin.errors import LedgerUnavailableError, StoreError
 from asterisk_plugin.ledger import open_ledger
@@ -48,12 +55,13 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
+    from asterisk_plugin.admin.observer import ServiceObserver
+    from asterisk_plugin.callflow.hearing import Detector
     from asterisk_plugin.callflow.objection_call import History
-    from asterisk_plugin.callflow.queue_observing import QueueObserver
     from asterisk_plugin.ledger.sql import SqlLedger
     from asterisk_plugin.ports import Channel, Clock
     from asterisk_plugin.settings.load import Loaded
-    from asterisk_plugin.settings.service import AgiSettings, AsteriskSettings, RingfenceFile
+    from asterisk_plugin.settings.service import AgiSettings, AsteriskSettings, AudioSocketSettings, RingfenceFile
 
     P = ParamSpec("P")
 
@@ -128,6 +136,7 @@ async def open_node(
         timeout_s=settings.store.timeout_ms / 1000,
         connections=settings.store.connections,
         keep_attempts_s=longest_window_s(loaded.site),
+        zone=home_zone(loaded.site.home_country),
         identify=ledger.identity,
         head=None if alone else ledger.head,
     )
@@ -192,6 +201,7 @@ def scripts(
     *,
     history: History | None = None,
     waits: Waits | None = None,
+    listening: Listening | None = None,
 ) -> Mapping[str, Callable[[Channel], Awaitable[None]]]:
     """The scripts of the dialplan contract, by name.
 
@@ -200,24 +210,75 @@ def scripts(
         objections: Takes them; None where nothing can be recorded, and then there is no objection line.
         history: Where the objection line looks up what it was not told; None where nothing can be.
         waits: What is known of callers who wait in queues; None where nobody speaks to them.
+        listening: What answered calls are listened to with; None where nobody does.
     """
     known: dict[str, Callable[[Channel], Awaitable[None]]] = {
         "attempt": partial(attempt, gate),
         "trunk": partial(trunk, gate),
         "outcome": partial(outcome, gate),
+        "pace": partial(pace, gate),
     }
     if objections is not None:
         known["objection"] = partial(objection, ObjectionLine(gate, objections, history))
     if waits is not None:
         desk = QueueDesk(gate, waits, CallBack(gate))
         known |= {"queue": partial(queue, desk), "queue-wait": partial(queue_wait, desk)}
+    if listening is not None:
+        known["answered"] = partial(answered, listening)
     return known
 
 
+def make_detector() -> Detector:
+    """A detector for one call that is to be connected soon: it does not wait for the end of a long greeting."""
+    from asterisk_plugin.detection.detector import Detector  # numpy: only who hears calls loads it
+
+    return Detector()
+
+
+def make_patient_detector() -> Detector:
+    """A detector for one call that goes on: it waits for the end of the greeting."""
+    from asterisk_plugin.detection.detector import Detector
+    from asterisk_plugin.detection.findings import Settings
+
+    return Detector(Settings(undecided_s=0))
+
+
+async def start_sounds(settings: AudioSocketSettings, *, worker: int | None = None) -> SoundServer:
+    """Listen for the sound of calls.
+
+    Args:
+        settings: Where.
+        worker: Which of the workers this is, from 0; None for the service itself.
+
+    Raises:
+        StartupError: The port is taken.
+    """
+    make_detector()  # now, so that no call waits for it
+    port = settings.port if worker is None or not settings.port else settings.port + 1 + worker
+    sounds = SoundServer(settings.host, port)
+    await sounds.start()
+    return sounds
+
+
 async def start_agi(
-    node: Node, settings: AgiSettings, listener: socket.socket, on_event: Callable[[str], None]
+    node: Node,
+    settings: AgiSettings,
+    listener: socket.socket,
+    on_event: Callable[[str], None],
+    *,
+    sounds: SoundServer | None = None,
+    talk_address: str = "",
 ) -> AgiServer:
-    """Answer FastAGI on an already bound socket, from the first call on at full speed."""
+    """Answer FastAGI on an already bound socket, from the first call on at full speed.
+
+    Args:
+        node: This node.
+        settings: How.
+        listener: The socket.
+        on_event: Told what to count.
+        sounds: Where the sound of calls comes before they are connected; None: nobody listens.
+        talk_address: Where it goes afterwards: to the process that follows the attempts; empty: there is none.
+    """
     # The ledger's thread must not keep a decision waiting for the usual 5 ms of a thread switch.
     sys.setswitchinterval(_SWITCH_S)
     # What was loaded stays: the collector need not walk number plans and rulebooks again and again.
@@ -225,7 +286,8 @@ async def start_agi(
     gc.freeze()
     gc.set_threshold(_GC_FIRST, 20, 50)
     warm_up(node.gate.site, node.gate.clock())
-    known = scripts(node.gate, node.objections, history=node.ledger, waits=node.waits)
+    listening = Listening(node.gate, sounds, make_detector if sounds else None, talk_address)
+    known = scripts(node.gate, node.objections, history=node.ledger, waits=node.waits, listening=listening)
     server = AgiServer(known, settings, on_event=on_event)
     await server.start(listener)
     return server
@@ -240,30 +302,39 @@ class WatchedAsterisk:
         watchdog: Ends what has not passed the gate.
         running: Ends what rings a person who objects.
         queues: Knows who waits in its queues.
+        attempts: Knows how each attempt ends.
     """
 
     client: AmiClient
     watchdog: Watchdog
     running: RunningCalls
     queues: QueueWatch
+    attempts: Attempts
 
     async def close(self) -> None:
         """Stop acting on events."""
+        await self.attempts.close()
         await self.queues.close()
         await self.running.close()
         await self.watchdog.close()
 
 
 def watch_asterisk(
-    node: Node, settings: AsteriskSettings, on_event: Callable[[str], None], observer: QueueObserver
+    node: Node,
+    settings: AsteriskSettings,
+    on_event: Callable[[str], None],
+    observer: ServiceObserver,
+    *,
+    sounds: SoundServer | None = None,
 ) -> WatchedAsterisk:
-    """Put watchdog, running calls and queues behind one AMI connection.
+    """Put watchdog, running calls, queues and attempts behind one AMI connection.
 
     Args:
         node: This node.
         settings: The Asterisk.
         on_event: Told what to count.
-        observer: Told what happens in the queues.
+        observer: Told what happens in the queues, and how attempts end.
+        sounds: Where the sound of answered calls comes; None: nobody listens.
     """
     gate = node.gate
 
@@ -290,16 +361,25 @@ def watch_asterisk(
         on_event=on_event,
     )
     queues = QueueWatch(settings.name, gate, node.waits, observer)
+    attempts = Attempts(
+        settings.name,
+        gate,
+        trunks=settings.trunks,
+        listener=None if sounds is None else LegListener(sounds, make_patient_detector),
+        limit_of=lambda campaign, country, now: answer_limit_of(gate.site, campaign, country, now),
+        on_event=on_event,
+        on_end=observer.attempt_ended,
+    )
     client = AmiClient(
         settings,
-        on_event=_each(watchdog.take, running.take, queues.take),
-        on_up=_each(watchdog.up, running.up, queues.up),
-        on_down=watchdog.down,
-        events=(*CALL_EVENTS, *QUEUE_EVENTS),
+        on_event=_each(watchdog.take, running.take, queues.take, attempts.take),
+        on_up=_each(watchdog.up, running.up, queues.up, attempts.up),
+        on_down=_each(watchdog.down, attempts.down),
+        events=(*CALL_EVENTS, *QUEUE_EVENTS, *ATTEMPT_EVENTS),
     )
-    for listener in (watchdog, running, queues):
+    for listener in (watchdog, running, queues, attempts):
         listener.attach(client)
-    return WatchedAsterisk(client, watchdog, running, queues)
+    return WatchedAsterisk(client, watchdog, running, queues, attempts)
 
 
 def _each(*listeners: Callable[P, None]) -> Callable[P, None]:

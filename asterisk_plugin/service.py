@@ -23,13 +23,14 @@ from asterisk_plugin.admin.observer import ServiceObserver
 from asterisk_plugin.admin.parts import PartsCollector
 from asterisk_plugin.admin.tokens import Tokens, new_token
 from asterisk_plugin.agi.sockets import listen
-from asterisk_plugin.app import apply_gate_settings, open_node, start_agi, watch_asterisk
+from asterisk_plugin.app import apply_gate_settings, open_node, start_agi, start_sounds, watch_asterisk
 from asterisk_plugin.callflow.desk import Desk
 from asterisk_plugin.callflow.projector import Projector
 from asterisk_plugin.callflow.records import configuration_event
 from asterisk_plugin.callflow.register import Register
 from asterisk_plugin.callflow.transfer import WatchedTrunks
 from asterisk_plugin.callflow.trunk_legs import Passes
+from asterisk_plugin.core.campaign_rates import home_zone
 from asterisk_plugin.core.engine import longest_window_s
 from asterisk_plugin.errors import ConfigError, LedgerError, LedgerUnavailableError, RingfenceError, StoreError
 from asterisk_plugin.settings.data_dir import DataDir
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
     from asterisk_plugin.agi.server import AgiServer
     from asterisk_plugin.app import Node, WatchedAsterisk
+    from asterisk_plugin.audiosocket.server import SoundServer
     from asterisk_plugin.core.objected import Objected
 
 _log = logging.getLogger("ringfence.service")
@@ -116,8 +118,10 @@ class Service:
         self._spawn(self._projector.run())
         self._spawn(node.replay.run())
         self._spawn(self._watch_store(node))
-        await self._start_agi(node, listener, store_url)
-        self._start_ami(node)
+        sounds = await start_sounds(self._settings.audiosocket)
+        self._stack.push_async_callback(sounds.stop)
+        await self._start_agi(node, listener, store_url, sounds)
+        self._start_ami(node, sounds)
         await self._start_http(node)
         self._write_run(listener, store_url)
 
@@ -173,22 +177,25 @@ class Service:
         except (StoreError, LedgerError) as exc:
             _log.warning("store not projected yet, nobody is dialled: %s", exc)
 
-    async def _start_agi(self, node: Node, listener: socket.socket, store_url: str) -> None:
+    async def _start_agi(self, node: Node, listener: socket.socket, store_url: str, sounds: SoundServer) -> None:
+        talk_address = sounds.address if self._settings.asterisk else ""
         if self._worker_count == 1:
             if self._settings.asterisk:
                 node.gate.passed = Passes()
-            self._agi = await start_agi(node, self._settings.agi, listener, self.observer.agi)
+            self._agi = await start_agi(
+                node, self._settings.agi, listener, self.observer.agi, sounds=sounds, talk_address=talk_address
+            )
             return
         # The admin's own store URL may hold a password: a worker reads it from the configuration, because
         # everybody on this machine can read its command line.
         embedded_url = "" if self._settings.store.url else store_url
-        self._workers = Workers(self._worker_count, listener, self._data_dir, embedded_url)
+        self._workers = Workers(self._worker_count, listener, self._data_dir, embedded_url, talk_address=talk_address)
         await self._workers.start()
         self._spawn(self._workers.watch())
 
-    def _start_ami(self, node: Node) -> None:
+    def _start_ami(self, node: Node, sounds: SoundServer) -> None:
         for settings in self._settings.asterisk:
-            watched = watch_asterisk(node, settings, self.observer.watchdog, self.observer)
+            watched = watch_asterisk(node, settings, self.observer.watchdog, self.observer, sounds=sounds)
             self._watched.append(watched)
             self._stack.push_async_callback(watched.close)
             self._spawn(watched.client.run())
@@ -295,6 +302,7 @@ class Service:
         self._node.gate.site = loaded.site
         self._tokens.replace(loaded.service.http.token)
         self._node.store.keep_attempts_s = longest_window_s(loaded.site)
+        self._node.store.projection.zone = home_zone(loaded.site.home_country)
         if self._workers is not None:
             self._workers.reload()
         self._spawn(self._record_configuration(self._node, loaded))
@@ -313,7 +321,7 @@ class Service:
 
 def _refuse_restart_changes(now: Any, loaded: Loaded) -> None:
     """A change that only a restart can make true is refused, not half taken."""
-    fixed = ("service", "agi", "http", "store", "ledger", "asterisk")
+    fixed = ("service", "agi", "audiosocket", "http", "store", "ledger", "asterisk")
     # A token can be given and taken away at any moment.
     then = loaded.service.model_copy(update={"http": loaded.service.http.model_copy(update={"token": now.http.token})})
     changed = [f"[{name}]" for name in fixed if getattr(now, name) != getattr(then, name)]

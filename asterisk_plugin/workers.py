@@ -33,13 +33,17 @@ class Workers:
         listener: The bound FastAGI socket.
         data_dir: Where a worker finds its configuration.
         store_url: Where the embedded store listens; empty when the configuration names another store.
+        talk_address: Where the sound of connected calls goes; empty: nobody listens to them.
     """
 
-    def __init__(self, count: int, listener: socket.socket, data_dir: DataDir, store_url: str) -> None:
+    def __init__(
+        self, count: int, listener: socket.socket, data_dir: DataDir, store_url: str, *, talk_address: str = ""
+    ) -> None:
         self._count = count
         self._listener = listener
         self._data_dir = data_dir
         self._store_url = store_url
+        self._talk_address = talk_address
         self._processes: list[asyncio.subprocess.Process] = []
         self._stopping = False
 
@@ -50,9 +54,9 @@ class Workers:
 
     async def start(self) -> None:
         """Start every worker."""
-        self._processes = [await self._start_one() for _ in range(self._count)]
+        self._processes = [await self._start_one(place) for place in range(self._count)]
 
-    async def _start_one(self) -> asyncio.subprocess.Process:
+    async def _start_one(self, place: int) -> asyncio.subprocess.Process:
         descriptor = self._listener.fileno()
         return await asyncio.create_subprocess_exec(
             sys.executable,
@@ -61,6 +65,8 @@ class Workers:
             str(descriptor),
             str(self._data_dir.path),
             self._store_url,
+            str(place),
+            self._talk_address,
             stdin=asyncio.subprocess.PIPE,  # closes when the service dies: the worker ends too
             pass_fds=(descriptor,),
         )
@@ -72,7 +78,7 @@ class Workers:
                 if process.returncode is not None and not self._stopping:
                     _log.error("worker %d ended with %d, starting another", process.pid, process.returncode)
                     await asyncio.sleep(_RESTART_PAUSE_S)
-                    self._processes[index] = await self._start_one()
+                    self._processes[index] = await self._start_one(index)
             await asyncio.sleep(_WATCH_PAUSE_S)
 
     def reload(self) -> None:

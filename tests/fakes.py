@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from asterisk_plugin.callflow.gate import Gate
-from asterisk_plugin.core.facts import AttemptCount, PersonRecords
+from asterisk_plugin.core.attempt_end import AttemptEnd
+from asterisk_plugin.core.campaign_rates import left
+from asterisk_plugin.core.facts import AttemptCount, PaceFacts, PersonRecords, RateCount
 from asterisk_plugin.core.verdict import Verdict
 from asterisk_plugin.errors import LedgerUnavailableError, StoreError
-from asterisk_plugin.ports import AgiRequest, Event, LookUp, Redeemed, Redemption
+from asterisk_plugin.ports import AgiRequest, Event, LookUp, PaceQuery, PassedLeg, Redeemed, Redemption
 from asterisk_plugin.settings.load import load
 
 SITE_FOLDER = Path(__file__).with_name("site")
@@ -31,9 +33,15 @@ class FakeStore:
         self.hangs = False
         self.asked: list[LookUp] = []
         self.released: list[str] = []
-        self.passed: set[str] = set()
+        self.passed: dict[str, PassedLeg] = {}
+        self.kept: dict[tuple[str, str], str] = {}
         self.redemption = Redeemed(Redemption.PASS)
         self.redeemed_with: list[str] = []
+        self.ended: dict[str, int] = {}
+        self.in_flight = 0
+        self.pace_error: StoreError | None = None
+        self.paced: list[PaceQuery] = []
+        self.landed: list[tuple[str, bool]] = []
 
     async def _fail(self) -> None:
         if self.hangs:
@@ -56,21 +64,54 @@ class FakeStore:
         await self._fail()
         self.released.append(attempt_id)
 
+    async def pace(self, query: PaceQuery) -> PaceFacts:
+        self.paced.append(query)
+        await self._fail()
+        if self.pace_error:
+            raise self.pace_error
+        counts = tuple(RateCount(limit.id, limit.first_day, self.ended) for limit in query.limits)
+        room = all(left(limit.value, self.ended, self.in_flight) > 0 for limit in query.limits)
+        return PaceFacts(self.in_flight, counts, room, reserved=room and bool(query.attempt_id))
+
+    async def end_flight(self, campaign: str, attempt_id: str, *, harmless: bool = False) -> None:
+        await self._fail()
+        self.landed.append((attempt_id, harmless))
+
     async def redeem(self, *, person: str, token: str, shown: str, now: dt.datetime) -> Redeemed:
         await self._fail()
         self.redeemed_with.append(shown)
         return self.redemption
 
-    async def mark_passed(self, unique_id: str) -> None:
+    async def mark_passed(self, unique_id: str, leg: PassedLeg) -> None:
         await self._fail()
-        self.passed.add(unique_id)
+        self.passed[unique_id] = leg
+
+    async def passed_leg(self, unique_id: str) -> PassedLeg | None:
+        await self._fail()
+        return self.passed.get(unique_id)
+
+    async def keep_call(self, asterisk: str, unique_id: str, call: str) -> None:
+        await self._fail()
+        self.kept[asterisk, unique_id] = call
+
+    async def drop_call(self, asterisk: str, unique_id: str) -> None:
+        await self._fail()
+        self.kept.pop((asterisk, unique_id), None)
+
+    async def kept_calls(self, asterisk: str) -> dict[str, str]:
+        await self._fail()
+        return {unique_id: call for (name, unique_id), call in self.kept.items() if name == asterisk}
 
     async def has_passed(self, unique_id: str) -> bool:
         await self._fail()
         return unique_id in self.passed
 
     async def forget_passed(self, unique_id: str) -> None:
-        self.passed.discard(unique_id)
+        self.passed.pop(unique_id, None)
+
+    async def claim(self, what: str) -> bool:
+        await self._fail()
+        return True
 
     async def ping(self) -> None:
         await self._fail()
@@ -111,6 +152,7 @@ class RecordingObserver:
         self.verdicts: list[Verdict] = []
         self.trunks: list[str] = []
         self.outcomes: list[str] = []
+        self.ends: list[AttemptEnd] = []
         self.faults: list[tuple[str, Exception]] = []
 
     def attempt(self, verdict: Verdict, *, number: str, campaign: str, attempt_id: str, duration_s: float) -> None:
@@ -121,6 +163,9 @@ class RecordingObserver:
 
     def outcome(self, *, attempt_id: str, dial_status: str, hangup_cause: int, answered_s: int) -> None:
         self.outcomes.append(dial_status)
+
+    def attempt_ended(self, end: AttemptEnd) -> None:
+        self.ends.append(end)
 
     def fault(self, where: str, error: Exception) -> None:
         self.faults.append((where, error))
@@ -134,6 +179,10 @@ class ScriptedChannel:
     leg: str = ""
     set: dict[str, str] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
+    told: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
+    spied: list[tuple[str, str]] = field(default_factory=list)
+    amd: tuple[str, str] = ("", "")
+    sound: Callable[[str], None] | None = None
 
     async def set_variables(self, values: Mapping[str, str], *, last: bool = False) -> None:
         self.set |= values
@@ -141,6 +190,22 @@ class ScriptedChannel:
 
     async def evaluate(self, expression: str) -> str:
         return self.leg
+
+    async def send_sound(self, call: str, address: str, *, most_s: float) -> bool:
+        if self.sound is None:
+            return False
+        self.sound(call)
+        return True
+
+    async def spy(self, call: str, address: str) -> bool:
+        self.spied.append((call, address))
+        return True
+
+    async def detect_machine(self, *, most_s: float) -> tuple[str, str]:
+        return self.amd
+
+    async def tell(self, event: str, fields: Mapping[str, str]) -> None:
+        self.told.append((event, fields))
 
 
 def attempt_channel(number: str, campaign: str, *, caller: str = "1001", pres: int = 0) -> ScriptedChannel:

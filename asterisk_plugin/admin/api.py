@@ -1,4 +1,4 @@
-"""The API under `/v1`: objections entered and read by other programs, calls sent to the objection line.
+"""The API under `/v1`: objections and refusals entered by other programs, a campaign's pace, calls sent on.
 
 Every request needs `Authorization: Bearer TOKEN`. Bodies are JSON objects; so is every answer. What goes wrong
 is told as `{"error": "…", "detail": "…"}` with a status of its own:
@@ -8,7 +8,7 @@ is told as `{"error": "…", "detail": "…"}` with a status of its own:
 | 400 | `bad-request` | no HTTP, no JSON object, an incomplete body, a parameter given twice |
 | 401 | `unauthorized` | no token, or a wrong one |
 | 403 | `forbidden` | the token has not this right |
-| 404 | `not-found` | no such objection, no such call |
+| 404 | `not-found` | no such objection, call or campaign |
 | 405 | `method-not-allowed` | |
 | 408 | `too-slow` | the body did not arrive in time |
 | 413 | `too-large` | the body has more than 16 KiB |
@@ -86,6 +86,14 @@ class Desk(Protocol):
         """Objections that somebody asks for."""
         ...
 
+    async def refuse(self, values: Mapping[str, Any], *, token: str, key: str) -> Mapping[str, Any]:
+        """Record a refusal; LedgerError when it is not on disk for certain."""
+        ...
+
+    async def pace(self, campaign: str, asked: Mapping[str, str]) -> Mapping[str, Any] | None:
+        """How many calls of a campaign may be started without an agent; None when there is no such campaign."""
+        ...
+
     async def named(self, name: str) -> Sequence[Entry]:
         """Objections with this id or reference."""
         ...
@@ -134,6 +142,8 @@ class Api:
         api.router.add_post("/objections", self._for(ENTER, self._enter))
         api.router.add_get("/objections", self._for(READ, self._find))
         api.router.add_get("/objections/{name}", self._for(READ, self._named))
+        api.router.add_post("/refusals", self._for(ENTER, self._refuse))
+        api.router.add_get("/campaigns/{id}/pace", self._for(READ, self._pace))
         api.router.add_post("/transfer", self._for(TRANSFER, self._transfer))
         application.add_subapp("/v1", api)
 
@@ -162,11 +172,18 @@ class Api:
         return client
 
     async def _enter(self, request: web.Request, client: Client) -> web.Response:
-        key = request.headers.get("Idempotency-Key", "")
-        if len(key) > MOST_KEY_CHARS or not key.isprintable():
-            raise Refusal(422, "invalid", f"Idempotency-Key may have {MOST_KEY_CHARS} printable characters")
-        values = await _body(request)
+        key, values = _key(request), await _body(request)
         return _json(await self._desk.enter(values, token=client.name, key=key), status=201)
+
+    async def _refuse(self, request: web.Request, client: Client) -> web.Response:
+        key, values = _key(request), await _body(request)
+        return _json(await self._desk.refuse(values, token=client.name, key=key), status=201)
+
+    async def _pace(self, request: web.Request, _: Client) -> web.Response:
+        found = await self._desk.pace(request.match_info["id"], _parameters(request))
+        if found is None:
+            raise Refusal(404, "not-found", "there is no such campaign")
+        return _json(found)
 
     async def _find(self, request: web.Request, _: Client) -> web.Response:
         page = await self._desk.find(_parameters(request))
@@ -245,6 +262,14 @@ def _route(request: web.Request) -> str:
 
 def _too_many(wait_s: float) -> Refusal:
     return Refusal(429, "too-many-requests", "ask less often", {"Retry-After": str(math.ceil(wait_s))})
+
+
+def _key(request: web.Request) -> str:
+    """What names the request, empty when nothing does."""
+    key = request.headers.get("Idempotency-Key", "")
+    if len(key) > MOST_KEY_CHARS or not key.isprintable():
+        raise Refusal(422, "invalid", f"Idempotency-Key may have {MOST_KEY_CHARS} printable characters")
+    return key
 
 
 def _parameters(request: web.Request) -> Mapping[str, str]:

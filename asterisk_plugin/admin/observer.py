@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 if TYPE_CHECKING:
+    from asterisk_plugin.core.attempt_end import AttemptEnd
     from asterisk_plugin.core.verdict import Verdict
     from asterisk_plugin.core.waiting import Left
 
@@ -25,6 +26,10 @@ _BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1
 
 # Spain's three minutes and the announcements' one are bounds.
 _WAIT_BUCKETS_S = (5, 15, 30, 60, 90, 120, 180, 240, 300, 600, 900, 1800, 3600)
+
+# At least 15 s, at most 40 s; an agent within 2 s.
+_RING_BUCKETS_S = (2, 5, 10, 15, 20, 25, 30, 35, 40, 45, 60)
+_DELAY_BUCKETS_S = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 5.0, 10.0)
 
 
 def masked(number: str) -> str:
@@ -60,6 +65,7 @@ class ServiceObserver:
         self._count_decision = functools.cache(lambda *labels: self._decisions.labels(*labels).inc)
         self._count_session = functools.cache(lambda event: self._sessions.labels(event).inc)
         self._queues = _QueueMetrics(registry)
+        self._ends = _EndMetrics(registry)
 
     def _number(self, number: str) -> str:
         return masked(number) if self._mask_numbers else number
@@ -105,6 +111,27 @@ class ServiceObserver:
             answered_s,
         )
 
+    def attempt_ended(self, end: AttemptEnd) -> None:
+        """An attempt has ended for the person called."""
+        self._ends.ended.labels(end.campaign, end.outcome.value).inc()
+        if end.ring_s is not None:
+            self._ends.ring_s.labels(end.campaign).observe(end.ring_s)
+        if end.is_live and end.delay_s is not None:
+            self._ends.delay_s.labels(end.campaign).observe(end.delay_s)
+        _log.info(
+            "ended attempt=%s campaign=%s outcome=%s sure=%s ring_s=%s agent_s=%s heard=%s why=%s heard_s=%s cause=%d",
+            end.attempt_id,
+            end.campaign,
+            end.outcome.value,
+            end.is_sure,
+            end.ring_s,
+            end.agent_s,
+            end.heard.value,
+            end.heard_why,
+            end.heard_s,
+            end.cause,
+        )
+
     def fault(self, where: str, error: Exception) -> None:
         """Something of ours failed; with a traceback unless it is an error we know."""
         self._faults.labels(where).inc()
@@ -141,6 +168,32 @@ class ServiceObserver:
     def watchdog(self, event: str) -> None:
         """The watchdog saw something (`Watchdog`'s `on_event`)."""
         self._watchdog.labels(event).inc()
+
+
+class _EndMetrics:
+    """How attempts ended, by campaign."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.ended = Counter(
+            "ringfence_attempt_ended",
+            "Attempts ended, as they did for the person called",
+            ["campaign", "outcome"],
+            registry=registry,
+        )
+        self.ring_s = Histogram(
+            "ringfence_attempt_ring_seconds",
+            "Time from the first ringing to the answer or the end",
+            ["campaign"],
+            buckets=_RING_BUCKETS_S,
+            registry=registry,
+        )
+        self.delay_s = Histogram(
+            "ringfence_attempt_agent_delay_seconds",
+            "Live calls: time from the end of the greeting, or the answer where none was heard, to the agent",
+            ["campaign"],
+            buckets=_DELAY_BUCKETS_S,
+            registry=registry,
+        )
 
 
 class _QueueMetrics:

@@ -38,6 +38,10 @@ _KEYS = re.compile(r"[0-9*#]{0,12}", re.ASCII)
 _SOUND = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(?:/[A-Za-z0-9][A-Za-z0-9_-]*)*", re.ASCII)
 # Relative and without dots: Asterisk may run on another machine, and finds language and format for itself.
 
+_CALL = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_CHANNEL = re.compile(r"[A-Za-z0-9_./@:;+=-]{1,200}", re.ASCII)
+_ADDRESS = re.compile(r"(?:[A-Za-z0-9.-]{1,200}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}", re.ASCII)
+
 KEY_VARIABLE = "RINGFENCE_KEY"
 """Where `Read()` leaves the key it read."""
 
@@ -246,6 +250,77 @@ def read(sounds: Sequence[str], *, wait_s: float) -> bytes:
     if len(command) > MAX_COMMAND_BYTES:
         raise LocalProtocolError(f"{len(sounds)} sounds take {len(command)} bytes, {MAX_COMMAND_BYTES} are allowed")
     return command
+
+
+def audio_socket(call: str, address: str) -> bytes:
+    """The command that sends a call's sound to an AudioSocket server until that one ends it.
+
+    Args:
+        call: What names the call, 32 hex digits.
+        address: `host:port` of the server.
+
+    Raises:
+        LocalProtocolError: One of them must not be sent.
+
+    Wire:
+        `EXEC AudioSocket "12345678-...,127.0.0.1:4574"`, answered `200 result=0` when the server has ended it, -1
+        when nobody listens there, or the call is gone, -2 where Asterisk has no `AudioSocket()` (before 18).
+    """
+    if not _CALL.fullmatch(call) or not _ADDRESS.fullmatch(address):
+        raise LocalProtocolError(f"{call[:40]!a} and {address[:80]!a} are no call of 32 hex digits and no `host:port`")
+    uuid = "-".join((call[:8], call[8:12], call[12:16], call[16:20], call[20:]))
+    return f'EXEC AudioSocket "{uuid},{address}"\n'.encode()
+
+
+def spy(channel: str, call: str, address: str) -> bytes:
+    """The command that sends the sound of a channel's far side to an AudioSocket server while its call goes on.
+
+    Args:
+        channel: Its name.
+        call: What names the call there, 32 hex digits.
+        address: `host:port` of the server.
+
+    Raises:
+        LocalProtocolError: One of them must not be sent.
+
+    Wire:
+        `EXEC Originate "Local/spy@ringfence-ear/n,exten,ringfence-ear,sound,1,3,aC(slin)v(...)"`, answered
+        `200 result=0` before anything of it has happened, -2 where Asterisk has no `Originate()`.
+    """
+    if not _CHANNEL.fullmatch(channel) or not _CALL.fullmatch(call) or not _ADDRESS.fullmatch(address):
+        raise LocalProtocolError(f"{channel[:80]!a}, {call[:40]!a} and {address[:80]!a} must not be sent to Asterisk")
+    values = {"RINGFENCE_EAR_LEG": channel, "RINGFENCE_EAR_CALL": call, "RINGFENCE_EAR": address}
+    passed_on = "^".join(f"__{name}={value}" for name, value in values.items())
+    return f'EXEC Originate "Local/spy@ringfence-ear/n,exten,ringfence-ear,sound,1,3,aC(slin)v({passed_on})"\n'.encode()
+
+
+def amd() -> bytes:
+    """The command that lets `app_amd` listen; `AMDSTATUS` and `AMDCAUSE` tell what it found.
+
+    Wire:
+        `EXEC AMD`, answered `200 result=0`, -1 when the call is gone, -2 where Asterisk has no `AMD()`.
+    """
+    return b'EXEC AMD ""\n'
+
+
+def user_event(name: str, fields: Mapping[str, str]) -> bytes:
+    """The command that sends an event to everybody on AMI, with the channel's own fields.
+
+    Args:
+        name: Letters.
+        fields: Plain values only: no comma could be told from the next field's.
+
+    Raises:
+        LocalProtocolError: A name or value must not be sent.
+
+    Wire:
+        `EXEC UserEvent "RingfenceAnswered,Token: ...,Heard: person"`, answered `200 result=0`, -2 where Asterisk has no
+        `UserEvent()`.
+    """
+    if any(not _PLAIN.fullmatch(value) for value in fields.values()):
+        raise LocalProtocolError("an event's values are letters, digits and `+._:@/-`")
+    listed = "".join(f",{checked_name(field)}: {value}" for field, value in fields.items())
+    return f'EXEC UserEvent "{checked_name(name)}{listed}"\n'.encode()
 
 
 READ_RESULT = f"${{READSTATUS}}|${{{KEY_VARIABLE}}}"

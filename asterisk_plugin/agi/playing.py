@@ -16,7 +16,9 @@ from asterisk_plugin.agi import commands
 from asterisk_plugin.errors import ChannelHungUp, CommandFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from asterisk_plugin.ports import AgiRequest
 
 LONGEST_MESSAGE_S = 60.0
 """Longest time the sounds of one message may take, plus `SOUND_S` for each; then Asterisk counts as frozen."""
@@ -125,6 +127,79 @@ class Playing(ABC):
         """
         command = commands.stream_file(prompt, keys="", from_sample=commands.PAST_THE_END)
         return await self._result(command) != _GONE
+
+    async def send_sound(self, call: str, address: str, *, most_s: float) -> bool:
+        """Send the call's sound to an AudioSocket server until that one has heard enough.
+
+        Args:
+            call: What names the call there, 32 hex digits.
+            address: `host:port` of the server.
+            most_s: Longest time it may take.
+
+        Returns:
+            Whether it was sent; False where Asterisk has no AudioSocket() or nobody listens there.
+
+        Raises:
+            LocalProtocolError: One of them must not be sent.
+            ChannelHungUp: The call ended. Else as `answer`.
+        """
+        result = await self._result(commands.audio_socket(call, address), takes_s=most_s)
+        if result == _GONE:  # nobody listens, or nobody speaks any more
+            await self.read_key(_TOUCH_S)
+        return not result.startswith("-")
+
+    async def spy(self, call: str, address: str) -> bool:
+        """Have what this channel's far side says sent to an AudioSocket server while the call goes on.
+
+        Args:
+            call: What names the call there, 32 hex digits.
+            address: `host:port` of the server.
+
+        Returns:
+            Whether it was begun. Raises as `answer`.
+
+        Raises:
+            LocalProtocolError: One of them, or the channel's name, must not be sent.
+        """
+        return not (await self._result(commands.spy(self.request.channel, call, address))).startswith("-")
+
+    @property
+    @abstractmethod
+    def request(self) -> AgiRequest:
+        """As `ports.Channel.request`."""
+
+    async def detect_machine(self, *, most_s: float) -> tuple[str, str]:
+        """Let `app_amd` listen.
+
+        Args:
+            most_s: Longest time it may take.
+
+        Returns:
+            `AMDSTATUS` and `AMDCAUSE`; empty where Asterisk has no AMD(). Raises as `answer`.
+        """
+        result = await self._result(commands.amd(), takes_s=most_s)
+        if result.startswith("-"):
+            if result == _GONE:
+                await self.read_key(_TOUCH_S)
+            return "", ""
+        status, _, cause = (await self.evaluate("${AMDSTATUS}|${AMDCAUSE}")).partition("|")
+        return status, cause
+
+    async def tell(self, event: str, fields: Mapping[str, str]) -> None:
+        """Send an event of this channel to everybody on AMI; raises as `answer`.
+
+        Args:
+            event: Its name.
+            fields: Plain values.
+
+        Raises:
+            LocalProtocolError: A name or value must not be sent.
+        """
+        _raise_if_gone(await self._result(commands.user_event(event, fields)))
+
+    @abstractmethod
+    async def evaluate(self, expression: str) -> str:
+        """As `ports.Channel.evaluate`."""
 
     async def _play_one(self, prompt: str, keys: str) -> str:
         takes_s = LONGEST_MESSAGE_S + SOUND_S

@@ -99,7 +99,13 @@ def judge_own_events(username: str, read: frozenset[str], needed: Sequence[str] 
     missing = [name for name in needed if name not in read and "all" not in read]
     if not missing:
         return Check("events", State.OK, f"AMI user `{username}` is sent the events that are needed")
-    blind = "so the watchdog is blind" if "call" in missing else "so nobody sees who waits in a queue"
+    blind = (
+        "so the watchdog is blind"
+        if "call" in missing
+        else "so nobody sees who waits in a queue"
+        if "agent" in missing
+        else "so nobody is told who answered a call"
+    )
     sentence = f"AMI user `{username}` is sent no events of class {', '.join(missing)}, {blind}"
     return Check("events", State.FAIL, sentence, f"in manager.conf: read = {','.join(needed)}")
 
@@ -148,6 +154,24 @@ def judge_modules(modules: Mapping[str, bool], needed: Sequence[str]) -> Check:
     if missing:
         return Check("modules", State.FAIL, f"not loaded: {', '.join(missing)}", "load them in modules.conf")
     return Check("modules", State.OK, f"all {len(needed)} modules that are needed run")
+
+
+HEARING_MODULES = ("app_audiosocket", "app_chanspy", "app_originate", "app_userevent", "res_audiosocket")
+"""What brings the sound of answered calls to the service."""
+
+
+def judge_hearing(modules: Mapping[str, bool]) -> Check:
+    """Whether machines can be heard, from all modules and whether each runs."""
+    missing = [name for name in HEARING_MODULES if not modules.get(name, False)]
+    if not missing:
+        return Check("machines", State.OK, "the sound of answered calls can be brought to the service")
+    instead = (
+        "app_amd is asked before a dialer's call is connected"
+        if modules.get("app_amd", False)
+        else "nobody hears who answered, and recorded messages are not played"
+    )
+    sentence = f"not loaded: {', '.join(missing)}; {instead}, and no machine is heard during a call"
+    return Check("machines", State.WARN, sentence, "load them in modules.conf; AudioSocket needs Asterisk 18 or newer")
 
 
 def judge_contexts(dialplan: Sequence[Fields], needed: Sequence[str]) -> Check:

@@ -28,6 +28,9 @@ MODULES = (
 )
 """What dialplan/ringfence-*.conf uses."""
 
+ATTEMPT_EVENTS = ("call", "user")
+"""AMI read classes that the watchdog and whoever follows attempts need."""
+
 PJSIP_MODULES = ("chan_pjsip", "res_pjsip_caller_id")
 
 _DENIED = "Permission denied"
@@ -42,11 +45,13 @@ class Expected:
         contexts: Contexts that must be loaded.
         is_emergency: Tells whether the service lets a number pass as an emergency number.
         queues: Names of the queues in which callers wait; empty where nobody waits for us.
+        listens: Answered calls are listened to, for machines.
     """
 
     contexts: Sequence[str]
     is_emergency: Callable[[str], bool]
     queues: Sequence[str] = ()
+    listens: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +224,8 @@ class _Look:
         checks = findings.judge_manager_users({user: each["write"] for user, each in rights.items()})
         own = self._settings.username
         if own in rights:
-            needed = QUEUE_EVENTS if self._expected.queues else ("call",)
+            alone = ATTEMPT_EVENTS if self._expected.listens else ("call",)
+            needed = QUEUE_EVENTS if self._expected.queues else alone
             checks.append(findings.judge_own_events(own, rights[own]["read"], needed))
         return checks
 
@@ -235,7 +241,9 @@ class _Look:
     async def _modules(self, line: Connection) -> list[Check]:
         needed = MODULES + (PJSIP_MODULES if any(t.startswith("PJSIP/") for t in self._settings.trunks) else ())
         needed += QUEUE_MODULES if self._expected.queues else ()
-        return [findings.judge_modules(answers.read_modules(await self._command(line, "module show")), needed)]
+        modules = answers.read_modules(await self._command(line, "module show"))
+        heard = [findings.judge_hearing(modules)] if self._expected.listens else []
+        return [findings.judge_modules(modules, needed), *heard]
 
     async def _sounds(self, line: Connection) -> list[Check]:
         lines = await self._command(line, "core show sounds")

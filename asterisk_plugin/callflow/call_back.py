@@ -10,7 +10,8 @@ import datetime as dt
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from asterisk_plugin.callflow.outbound import first_facts, look_up_query
+from asterisk_plugin.callflow.deciding import look_up_query
+from asterisk_plugin.callflow.outbound import first_facts
 from asterisk_plugin.callflow.records import consent_event, new_id
 from asterisk_plugin.core import engine
 from asterisk_plugin.core.facts import Consent

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from asterisk_plugin.core.engine import decide
-from asterisk_plugin.core.facts import AttemptFacts, PersonRecords, ShownNumber
+from asterisk_plugin.core.facts import AttemptFacts, PaceFacts, PersonRecords, ShownNumber
 from asterisk_plugin.core.number import PhoneNumber, parse_number
 from asterisk_plugin.core.verdict import DECISION_NAMES, Obligations, Source, Verdict
 from asterisk_plugin.ports import Event, EventKind
@@ -55,6 +55,7 @@ class _Facts:
     shown: ShownNumber
     records: PersonRecords | None
     records_fault: str
+    pace: PaceFacts | None
 
 
 @dataclass(slots=True)
@@ -67,6 +68,7 @@ class _Sealed:
 # What is written down, in the order of its keys. Typed for pydantic, which writes a shape it knows at half the cost.
 
 _RECORDS = TypeAdapter(PersonRecords)
+_PACE: TypeAdapter[PaceFacts | None] = TypeAdapter(PaceFacts | None)
 _SHOWN = TypeAdapter(ShownNumber)
 _VERDICT = TypeAdapter(_Verdict)
 _SEALED = TypeAdapter(_Sealed)
@@ -104,6 +106,7 @@ def _facts(facts: AttemptFacts) -> _Facts:
         shown=facts.shown,
         records=facts.records,
         records_fault=facts.records_fault,
+        pace=facts.pace,
     )
 
 
@@ -128,6 +131,7 @@ def facts_from_json(data: Mapping[str, Any], site: Site) -> AttemptFacts:
         site=site,
         records=None if records is None else _RECORDS.validate_python(records),
         records_fault=data["records_fault"],
+        pace=_PACE.validate_python(data.get("pace")),  # evidence of earlier versions has none
     )
 
 

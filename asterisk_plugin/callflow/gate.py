@@ -12,6 +12,7 @@ from asterisk_plugin.errors import LedgerUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableSet
 
+    from asterisk_plugin.core.attempt_end import AttemptEnd
     from asterisk_plugin.core.site import Site
     from asterisk_plugin.core.verdict import Verdict
     from asterisk_plugin.ports import Clock, Ledger, Store
@@ -35,6 +36,10 @@ class Observer(Protocol):
 
     def outcome(self, *, attempt_id: str, dial_status: str, hangup_cause: int, answered_s: int) -> None:
         """An attempt ended."""
+        ...
+
+    def attempt_ended(self, end: AttemptEnd) -> None:
+        """An attempt has ended for the person called."""
         ...
 
     def fault(self, where: str, error: Exception) -> None:

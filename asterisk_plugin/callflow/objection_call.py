@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from asterisk_plugin.core.number import PhoneNumber, parse_received
 from asterisk_plugin.core.objection_menu import Certainty
-from asterisk_plugin.core.objection_offer import CALLED_BACK, CALLED_US, WAITING, is_line_open
+from asterisk_plugin.core.objection_offer import ABANDONED, CALLED_BACK, CALLED_US, WAITING, is_line_open
 from asterisk_plugin.errors import LedgerError
 from asterisk_plugin.ports import EventKind
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from asterisk_plugin.ports import AgiRequest, StoredEvent
 
 CALL_END = "call-end"
-PATHS = frozenset({CALL_END, "queue", "agent", "transfer", CALLED_BACK, WAITING})
+PATHS = frozenset({CALL_END, "queue", "agent", "transfer", ABANDONED, CALLED_BACK, WAITING})
 """How a person gets to the line."""
 
 _is_token = re.compile(r"[0-9a-f]{32}", re.ASCII).fullmatch

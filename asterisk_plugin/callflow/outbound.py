@@ -14,23 +14,24 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from asterisk_plugin.callflow.answered import unheard_action
+from asterisk_plugin.callflow.deciding import decide_with_store
 from asterisk_plugin.callflow.evidence import attempt_event
 from asterisk_plugin.callflow.records import new_secret_id
 from asterisk_plugin.callflow.releases import release_later
 from asterisk_plugin.core import engine
 from asterisk_plugin.core.caller_id import choose_shown_number
-from asterisk_plugin.core.facts import AttemptFacts, PersonRecords, Presentation, ShownNumber, shown_e164
+from asterisk_plugin.core.facts import AttemptFacts, PersonRecords, Presentation, ShownNumber
 from asterisk_plugin.core.number import PhoneNumber, example_number, parse_number
 from asterisk_plugin.core.verdict import Decision, Finding, Reason, Verdict
-from asterisk_plugin.errors import LedgerUnavailableError, StoreCorruptError, StoreError
-from asterisk_plugin.ports import AgiRequest, LookUp
+from asterisk_plugin.errors import LedgerUnavailableError
+from asterisk_plugin.ports import AgiRequest
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Mapping
 
     from asterisk_plugin.callflow.gate import Gate
-    from asterisk_plugin.core.facts import AttemptLimit
     from asterisk_plugin.core.site import Site
     from asterisk_plugin.ports import Channel
 
@@ -97,7 +98,7 @@ async def decide_attempt(gate: Gate, request: AgiRequest) -> Attempt:
     try:
         facts = first_facts(gate.site, request, now)
         person = gate.tag(facts.called.e164) if isinstance(facts.called, PhoneNumber) else ""
-        facts, verdict = await _decide(gate, facts, person=person, attempt_id=attempt_id, now=now)
+        facts, verdict = await decide_with_store(gate, facts, person=person, attempt_id=attempt_id, now=now)
     except Exception as exc:  # noqa: BLE001 - the boundary: a fault of ours must be answered, not dialled
         gate.observer.fault("attempt", exc)
         facts = facts or _facts(gate.site, request, None)
@@ -106,8 +107,12 @@ async def decide_attempt(gate: Gate, request: AgiRequest) -> Attempt:
     verdict = _recordable(gate, facts, verdict, held=held)
     if verdict.decision is Decision.ALLOW:
         return Attempt(attempt_id, person, facts, verdict, now)
-    if facts.records is not None and facts.records.reserved:
-        release_later(gate, facts, attempt_id)
+    counted, flying = (
+        facts.records is not None and facts.records.reserved,
+        facts.pace is not None and facts.pace.reserved,
+    )
+    if counted or flying:
+        release_later(gate, facts, attempt_id, counted=counted, slot=flying)
     # INVARIANT: only an ALLOW is recorded under the id that the store holds as token. The trunk leg waits
     # for an event of that id, so the token of an attempt that was reserved and then denied opens nothing,
     # even when its release failed.
@@ -150,75 +155,6 @@ def _facts(site: Site, request: AgiRequest, now: dt.datetime | None) -> AttemptF
     )
 
 
-async def _decide(
-    gate: Gate, facts: AttemptFacts, *, person: str, attempt_id: str, now: dt.datetime
-) -> tuple[AttemptFacts, Verdict]:
-    """Ask the store within the deadline, then let core judge."""
-    if not isinstance(facts.called, PhoneNumber) or facts.campaign is None or engine.is_emergency(facts):
-        return facts, engine.decide(facts, now)  # nobody to look up, for nobody, or no time to lose
-    hearing = engine.Hearing(facts, now)
-    query = look_up_query(
-        facts,
-        now,
-        limits=hearing.limits,
-        person=person,
-        reserve=hearing.may_be_allowed,
-        attempt_id=attempt_id,
-        token_lifetime_s=gate.token_lifetime_s,
-    )
-    try:
-        async with asyncio.timeout(gate.deadline_s):
-            records = await gate.store.look_up(query)
-    except StoreCorruptError as exc:
-        gate.observer.fault("store", exc)
-        facts = facts.with_records(None, fault=str(exc))
-        finding = Finding(Reason.INTERNAL_ERROR, Decision.DEFER, "a record of this number cannot be read")
-        return facts, engine.with_finding(hearing.preview(), finding)
-    except (StoreError, TimeoutError) as exc:
-        facts = facts.with_records(None, fault=str(exc) or "the store did not answer in time")
-        if query.reserve:  # it may have been counted all the same: try to undo, a count too many is safe
-            release_later(gate, facts, attempt_id)
-        return facts, hearing.decide(facts)
-    facts = facts.with_records(records)
-    return facts, hearing.decide(facts)
-
-
-def look_up_query(
-    facts: AttemptFacts,
-    now: dt.datetime,
-    *,
-    limits: tuple[AttemptLimit, ...],
-    person: str,
-    reserve: bool,
-    attempt_id: str,
-    token_lifetime_s: float,
-) -> LookUp:
-    """The one question a decision asks of the store.
-
-    Args:
-        facts: With a readable number and a known campaign.
-        now: The moment of the attempt.
-        limits: Every limit that the attempts must be counted against.
-        person: Tag of the called number.
-        reserve: Count the attempt and issue its token in the same step.
-        attempt_id: Also the token; empty when nothing is reserved.
-        token_lifetime_s: Seconds after which the token is gone.
-    """
-    assert facts.campaign is not None
-    return LookUp(
-        person=person,
-        principal=facts.campaign.principal.id,
-        campaign=facts.campaign.id,
-        limits=limits,
-        reserve=reserve,
-        attempt_id=attempt_id,
-        token=attempt_id,
-        shown=shown_e164(facts),
-        token_lifetime_s=token_lifetime_s,
-        now=now,
-    )
-
-
 def warm_up(site: Site, now: dt.datetime) -> None:
     """Judge one example number of each country, so that the first real call does not wait for it.
 
@@ -250,6 +186,7 @@ def variables(made: Attempt) -> Mapping[str, str]:
         "RINGFENCE_REASON": verdict.reason,
         "RINGFENCE_NOT_BEFORE": not_before,
         "RINGFENCE_CAUSE": str(verdict.cause),
+        "RINGFENCE_LISTEN": unheard_action(made.facts.campaign) if allowed and not emergency else "",
     }
     return {**values, "RINGFENCE_DECISION": verdict.decision.name}
 

@@ -223,6 +223,33 @@ def relationship_event(
     return Event(event_id, EventKind.RELATIONSHIP, at, person, body, {"number": number})
 
 
+def refusal_event(
+    event_id: str,
+    *,
+    person: str,
+    number: str,
+    principal: str,
+    campaign: str,
+    at: dt.datetime,
+    channel: str,
+    by: str = "",
+) -> Event:
+    """A person does not want a principal's offer now.
+
+    Args:
+        event_id: 32 hex characters.
+        person: Tag of the number.
+        number: E.164.
+        principal: Whose offer.
+        campaign: The campaign in which it was refused.
+        at: When (aware).
+        channel: How it came here: `cli` or `http`.
+        by: Who entered it.
+    """
+    body = {"principal": principal, "campaign": campaign, "channel": channel, "by": by}
+    return Event(event_id, EventKind.REFUSAL, at, person, body, {"number": number})
+
+
 def import_event(event_id: str, *, what: str, file_name: str, sha256: str, rows: int, at: dt.datetime) -> Event:
     """A file was taken.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from asterisk_plugin.callflow.trunk_legs import READ_TIMEOUT_S
+from asterisk_plugin.core.channels import other_half
 from asterisk_plugin.errors import ActionRefusedError, ManagerError
 from asterisk_plugin.ports import LookUp
 
@@ -110,8 +111,8 @@ async def agents_of(manager: Manager, channel: str) -> tuple[str, ...]:
     for _ in range(_MOST_HALVES):
         # With three and more channels in a bridge: all others, with commas between.
         peers = [peer for each in asked for peer in (await read_value(manager, each, "BRIDGEPEER")).split(",") if peer]
-        asked = [other for peer in peers if (other := _other_half(peer))]
-        agents += [peer for peer in peers if not _other_half(peer)]
+        asked = [other for peer in peers if (other := other_half(peer))]
+        agents += [peer for peer in peers if not other_half(peer)]
     return tuple(dict.fromkeys(agents + asked))
 
 
@@ -140,17 +141,17 @@ async def read_value(manager: Manager, channel: str, variable: str) -> str:
     return answer[0].get("Value", "")
 
 
-def _other_half(channel: str) -> str:
-    """The other half of a Local channel; empty for any other channel."""
-    if not channel.startswith("Local/") or channel[-2:] not in (";1", ";2"):
-        return ""
-    return channel[:-1] + ("2" if channel.endswith("1") else "1")
-
-
-def messages_to(agent: str, reference: str) -> tuple[tuple[str, dict[str, str]], ...]:
+def messages_to(
+    agent: str,
+    reference: str,
+    *,
+    text: str = TOLD,
+    event: str = "RingfenceObjection",
+    variable: str = "RINGFENCE_OBJECTED",
+) -> tuple[tuple[str, dict[str, str]], ...]:
     """What tells an agent's dialplan, an agent's screen, and a telephone that can show text."""
     return (
-        ("Setvar", {"Channel": agent, "Variable": "RINGFENCE_OBJECTED", "Value": reference or "1"}),
-        ("UserEvent", {"UserEvent": "RingfenceObjection", "Channel": agent, "Reference": reference}),
-        ("SendText", {"Channel": agent, "Message": TOLD}),
+        ("Setvar", {"Channel": agent, "Variable": variable, "Value": reference or "1"}),
+        ("UserEvent", {"UserEvent": event, "Channel": agent, "Reference": reference}),
+        ("SendText", {"Channel": agent, "Message": text}),
     )

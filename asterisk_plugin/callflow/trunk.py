@@ -19,7 +19,7 @@ from asterisk_plugin.core.channels import leg_key, without_number
 from asterisk_plugin.core.number import PhoneNumber, parse_number
 from asterisk_plugin.core.verdict import Reason
 from asterisk_plugin.errors import ChannelHungUp, LedgerUnavailableError, StoreError
-from asterisk_plugin.ports import Event, EventKind, Redeemed, Redemption
+from asterisk_plugin.ports import Event, EventKind, PassedLeg, Redeemed, Redemption
 
 if TYPE_CHECKING:
     from asterisk_plugin.callflow.gate import Gate
@@ -92,7 +92,7 @@ async def _judge(gate: Gate, channel: Channel, *, token: str, argument: str, num
             redeemed = await gate.store.redeem(person=gate.tag(number), token=token, shown=shown, now=gate.clock())
             if redeemed.result is Redemption.PASS:
                 gate.check_recordable()  # again: an objection may have been set aside meanwhile
-                await gate.store.mark_passed(_key(channel))
+                await gate.store.mark_passed(_key(channel), _leg_of(redeemed, gate.tag(number)))
                 gate.ledger.submit(_event(gate, channel, redeemed))
                 return Redemption.PASS, redeemed.campaign
     except LedgerUnavailableError:
@@ -131,11 +131,15 @@ def _key(channel: Channel) -> str:
     return leg_key(channel.request.unique_id, channel.request.channel)
 
 
+def _leg_of(redeemed: Redeemed, person: str) -> PassedLeg:
+    return PassedLeg(redeemed.attempt_id, person, redeemed.campaign, redeemed.principal, redeemed.terms)
+
+
 async def _pass_emergency(gate: Gate, channel: Channel) -> None:
     """Tell the watchdogs and the ledger as well as can be: an emergency call depends on neither."""
     try:
         async with asyncio.timeout(gate.deadline_s):
-            await gate.store.mark_passed(_key(channel))
+            await gate.store.mark_passed(_key(channel), PassedLeg())
         gate.ledger.submit(_event(gate, channel, Redeemed(Redemption.PASS)))
     except (StoreError, LedgerUnavailableError, TimeoutError) as exc:
         gate.observer.fault("trunk", exc)

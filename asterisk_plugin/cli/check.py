@@ -93,7 +93,7 @@ async def explain(loaded: Loaded, request: AgiRequest, now: dt.datetime) -> tupl
 
 
 async def _with_records(loaded: Loaded, facts: AttemptFacts, now: dt.datetime) -> AttemptFacts:
-    from asterisk_plugin.callflow.outbound import look_up_query
+    from asterisk_plugin.callflow.deciding import look_up_query, slot_query
     from asterisk_plugin.core import engine
 
     assert isinstance(facts.called, PhoneNumber)
@@ -102,11 +102,15 @@ async def _with_records(loaded: Loaded, facts: AttemptFacts, now: dt.datetime) -
     if keys is None:
         return replace(facts, records_fault=f"no service ever ran on data directory `{loaded.data_dir}`")
     person = keys.tag(facts.called.e164)
-    limits = engine.Hearing(facts, now).limits
-    query = look_up_query(facts, now, limits=limits, person=person, reserve=False, attempt_id="", token_lifetime_s=1)
+    hearing = engine.Hearing(facts, now)
+    query = look_up_query(
+        facts, now, limits=hearing.limits, person=person, reserve=False, attempt_id="", token_lifetime_s=1
+    )
+    slot = slot_query(hearing, facts, attempt_id="", token_lifetime_s=1)
     try:
         async with store_of(loaded) as store:
-            return replace(facts, records=await store.look_up(query))
+            pace = None if slot is None else await store.pace(slot)
+            return replace(facts, records=await store.look_up(query), pace=pace)
     except StoreError as exc:
         return replace(facts, records_fault=str(exc))
 

@@ -26,24 +26,35 @@ def harmless(text: str) -> str:
 
 
 @contextlib.contextmanager
-def whole_file(file: Path) -> Iterator[Path]:
+def whole_file(file: Path, *, may_replace: bool = True) -> Iterator[Path]:
     """A draft to write; it takes the file's place at the end, unless something failed.
 
+    Args:
+        file: What is to be written.
+        may_replace: It may be there already.
+
     Raises:
-        InputError: The file cannot be written.
+        InputError: The file cannot be written, or is there and must not be replaced.
     """
     if not file.name:
         raise InputError(f"`{file}` is no file; name one")
+    _refuse_to_replace(file, may_replace)
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         yield draft
+        _refuse_to_replace(file, may_replace)
         draft.rename(file)
     except OSError as exc:
         raise InputError(f"`{file}` cannot be written: {exc.strerror or exc}") from exc
     finally:
         with contextlib.suppress(OSError):
             draft.unlink()
+
+
+def _refuse_to_replace(file: Path, may_replace: bool) -> None:
+    if not may_replace and (file.exists() or file.is_symlink()):
+        raise InputError(f"`{file}` is there already; name another file, or --force to write over it")
 
 
 @contextlib.contextmanager

@@ -26,6 +26,7 @@ ERASED = "erased"
 _RECORDS = (
     *(EventKind.OBJECTION, EventKind.OBJECTION_WITHDRAWN, EventKind.OBJECTION_CONFIRMED),
     *(EventKind.CONSENT, EventKind.CONSENT_WITHDRAWN, EventKind.RELATIONSHIP),
+    EventKind.REFUSAL,
 )
 _STEPS = (EventKind.ATTEMPT, EventKind.TRUNK, EventKind.OUTCOME)
 

@@ -23,6 +23,8 @@ from asterisk_plugin.cli import (
     queues,
     rebuild,
     records,
+    refusals,
+    reports,
     tokens,
     transfer,
 )
@@ -103,9 +105,11 @@ app.add_typer(config.app, name="config", rich_help_panel="Rules")
 app.add_typer(tokens.app, name="token", rich_help_panel="Service")
 app.command(rich_help_panel="Service")(transfer.transfer)
 app.command(name="object", rich_help_panel="Records")(records.object_)
+app.command(name="refuse", rich_help_panel="Records")(refusals.refuse)
 app.add_typer(objections.app, name="objections", rich_help_panel="Records")
 app.add_typer(records.consent, name="consent", rich_help_panel="Records")
 app.add_typer(records.relationship, name="relationship", rich_help_panel="Records")
 app.add_typer(queues.app, name="queue", rich_help_panel="Records")
+app.add_typer(reports.app, name="report", rich_help_panel="Records")
 app.add_typer(evidence.app, name="evidence", rich_help_panel="Records")
 app.command(rich_help_panel="Records")(rebuild.rebuild)

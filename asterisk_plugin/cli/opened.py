@@ -111,13 +111,19 @@ async def store_of(loaded: Loaded) -> AsyncIterator[RedisStore]:
         StoreError: It does not answer, or no service ever ran here.
         StartupError: It can never be used.
     """
+    from asterisk_plugin.core.campaign_rates import home_zone
     from asterisk_plugin.core.engine import longest_window_s
     from asterisk_plugin.store.redis_store import RedisStore
 
     url = loaded.service.store.url or last_store_url(loaded)
     if not url:
         raise StoreError(f"no service runs on data directory `{loaded.data_dir}`")
-    store = RedisStore(url, timeout_s=STORE_TIMEOUT_S, keep_attempts_s=longest_window_s(loaded.site))
+    store = RedisStore(
+        url,
+        timeout_s=STORE_TIMEOUT_S,
+        keep_attempts_s=longest_window_s(loaded.site),
+        zone=home_zone(loaded.site.home_country),
+    )
     try:
         await store.connect()
         yield store

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import warnings
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from asterisk_plugin.cli.pictures import BLUE, GREEN, LEGEND, ORANGE, RED, nearly_longest, new_figure, nice_width_s
 from asterisk_plugin.core.queue_report import GOOD_ESTIMATE
 from asterisk_plugin.core.waiting import Left
 from asterisk_plugin.errors import InputError
@@ -30,10 +27,7 @@ if TYPE_CHECKING:
 MOST_POINTS = 4000
 """Points of the cloud: more make one blot, and a picture of many megabytes."""
 
-_ANSWERED, _OTHER, _LIMIT, _GOOD = "#2f6db3", "#e39b3b", "#b3261e", "#7fb685"
 _BINS = 48
-_LEGEND = {"frameon": True, "framealpha": 0.8, "edgecolor": "none"}
-_NICE_S = (5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
 
 
 def draw(tally: Tally, file: Path, *, form: str, title: str) -> None:
@@ -42,7 +36,7 @@ def draw(tally: Tally, file: Path, *, form: str, title: str) -> None:
     Args:
         tally: What was counted.
         file: Where to; it is overwritten.
-        form: `png` or `svg`.
+        form: `png`, `svg` or `pdf`.
         title: What it is about.
 
     Raises:
@@ -52,23 +46,11 @@ def draw(tally: Tally, file: Path, *, form: str, title: str) -> None:
     if not any(tally.lengths_s.values()):
         raise InputError("no wait with a known length is recorded there: there is nothing to draw")
     waits = tally.report().waits
-    # The same waits make the same file.
-    with mpl.rc_context({"svg.hashsalt": "ringfence", "font.size": 10}), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a name in a script that the font lacks
-        figure = Figure(figsize=(11, 8.5), layout=ConstrainedLayoutEngine(w_pad=0.2, h_pad=0.12))
-        figure.suptitle(
-            f"{title[:1].upper()}{title[1:]}: {waits:,} wait{'' if waits == 1 else 's'}",
-            fontsize=14,
-            weight="bold",
-            parse_math=False,
-        )
+    with new_figure(file, form=form, title=f"{title}: {waits:,} wait{'' if waits == 1 else 's'}") as figure:
         axes = figure.subplot_mosaic([["lengths", "lengths"], ["time", "told"]])
         _draw_lengths(axes["lengths"], tally)
         _draw_over_time(axes["time"], tally)
         _draw_estimates(axes["told"], tally)
-        for one in axes.values():
-            one.spines[["top", "right"]].set_visible(False)
-        figure.savefig(file, format=form, dpi=130, metadata={"Date": None} if form == "svg" else None)
 
 
 def _draw_lengths(axes: Axes, tally: Tally) -> None:
@@ -76,8 +58,8 @@ def _draw_lengths(axes: Axes, tally: Tally) -> None:
     answered = tally.lengths_s.get(Left.ANSWERED, [])
     other = [seconds for how, some in tally.lengths_s.items() if how is not Left.ANSWERED for seconds in some]
     limit_s = tally.limits.answered_in_under_s
-    shown_s = max(_nearly_longest([*answered, *other]), 1.5 * limit_s)
-    width_s = next((nice for nice in _NICE_S if shown_s / nice <= _BINS), shown_s / _BINS)
+    shown_s = max(nearly_longest([*answered, *other]), 1.5 * limit_s)
+    width_s = nice_width_s(shown_s, _BINS)
     # Whole bins up to the mark, so that none lies on both sides of it.
     width_s = limit_s / max(1, round(limit_s / width_s))
     edges = [place * width_s / 60 for place in range(math.ceil(shown_s / width_s) + 1)]
@@ -86,16 +68,16 @@ def _draw_lengths(axes: Axes, tally: Tally) -> None:
         [[seconds / 60 for seconds in some] for some in (answered, other)],
         bins=edges,
         stacked=True,
-        color=[_ANSWERED, _OTHER],
+        color=[BLUE, ORANGE],
         label=[f"answered by an agent ({len(answered):,})", f"ended in another way ({len(other):,})"],
         edgecolor="white",
         linewidth=0.4,
     )
-    axes.axvline(limit_s / 60, color=_LIMIT, linewidth=1.5, label=f"{_minutes(limit_s)}: answered before is in time")
+    axes.axvline(limit_s / 60, color=RED, linewidth=1.5, label=f"{_minutes(limit_s)}: answered before is in time")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="minutes waited", ylabel=f"waits per {width_s:g} s", xlim=(0, edges[-1]))
     axes.set_title("How long callers waited" + (f" ({beyond:,} longer ones are not shown)" if beyond else ""))
-    axes.legend(loc="best", **_LEGEND)
+    axes.legend(loc="best", **LEGEND)
 
 
 def _draw_over_time(axes: Axes, tally: Tally) -> None:
@@ -107,11 +89,11 @@ def _draw_over_time(axes: Axes, tally: Tally) -> None:
     for hour in hours:
         found[hour.replace(hour=0) if by_day else hour] += tally.by_hour[hour]
     wanted = tally.limits.answered_share
-    axes.axhline(wanted, color=_LIMIT, linewidth=1.5)
+    axes.axhline(wanted, color=RED, linewidth=1.5)
     # No line through the night: nobody was there to be answered.
     for run in _unbroken([(when, one) for when, one in found.items() if one[True] + one[False]], step):
         shares = [one[True] / (one[True] + one[False]) for _, one in run]
-        axes.plot([date2num(when) for when, _ in run], shares, color=_ANSWERED, marker="o", markersize=4, linewidth=1)
+        axes.plot([date2num(when) for when, _ in run], shares, color=BLUE, marker="o", markersize=4, linewidth=1)
     if hours:
         axes.set_xlim(date2num(hours[0] - step), date2num(hours[-1] + step))
     locator = AutoDateLocator(tz=dt.UTC, maxticks=8)
@@ -144,16 +126,16 @@ def _draw_estimates(axes: Axes, tally: Tally) -> None:
         axes.set_title("Times told: none to compare")
         return
     shown = pairs[:: math.ceil(len(pairs) / MOST_POINTS)]
-    most = max(_nearly_longest([seconds for pair in pairs for seconds in pair]) / 60, 1.0)
+    most = max(nearly_longest([seconds for pair in pairs for seconds in pair]) / 60, 1.0)
     low, high = 1 - GOOD_ESTIMATE, 1 + GOOD_ESTIMATE
     band = f"within ±{GOOD_ESTIMATE * 100:g} %"
-    axes.fill_between([0, most], [0, low * most], [0, high * most], color=_GOOD, alpha=0.3, linewidth=0, label=band)
+    axes.fill_between([0, most], [0, low * most], [0, high * most], color=GREEN, alpha=0.3, linewidth=0, label=band)
     axes.plot([0, most], [0, most], color="#444444", linewidth=1, label="it took as long as told")
     axes.scatter(
         [real_s / 60 for _, real_s in shown],
         [told_s / 60 for told_s, _ in shown],
         s=9,
-        color=_ANSWERED,
+        color=BLUE,
         alpha=0.35 if len(shown) > 300 else 0.7,
         linewidths=0,
         rasterized=True,
@@ -161,13 +143,7 @@ def _draw_estimates(axes: Axes, tally: Tally) -> None:
     axes.set(xlim=(0, most), ylim=(0, most), xlabel="minutes that it then took", ylabel="minutes told")
     sample = f" ({len(shown):,} of {len(pairs):,} are shown)" if len(shown) < len(pairs) else f" ({len(pairs):,})"
     axes.set_title("Times told, and how long it took" + sample)
-    axes.legend(loc="upper left", **_LEGEND)
-
-
-def _nearly_longest(seconds: list[float]) -> float:
-    """So long that only few are longer: one caller of an hour must not press all others into a corner."""
-    ordered = sorted(seconds)
-    return ordered[min(len(ordered) - 1, math.ceil(0.995 * len(ordered)))]
+    axes.legend(loc="upper left", **LEGEND)
 
 
 def _minutes(seconds: float) -> str:

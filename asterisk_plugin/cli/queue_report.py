@@ -7,7 +7,6 @@ import csv
 import dataclasses
 import datetime as dt
 import json
-import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,29 +16,25 @@ from rich.text import Text
 from asterisk_plugin.callflow.queue_waits import read_waits
 from asterisk_plugin.cli.exporting import counted, whole_file
 from asterisk_plugin.cli.fields import visible
+from asterisk_plugin.cli.figures import length_cells, named, percent
 from asterisk_plugin.cli.given import console, say
-from asterisk_plugin.cli.moments import parse_day
 from asterisk_plugin.cli.opened import keys_of_records, ledger_of
+from asterisk_plugin.cli.period import Period, parse_period
+from asterisk_plugin.cli.pictures import check_picture, hush
 from asterisk_plugin.cli.queue_waits import COLUMNS, cells
+from asterisk_plugin.core.figures import PERCENTILES
 from asterisk_plugin.core.queue_law import limits_of
-from asterisk_plugin.core.queue_report import GOOD_ESTIMATE, Share, as_values
-from asterisk_plugin.core.queue_tally import PERCENTILES, Tally
+from asterisk_plugin.core.queue_report import GOOD_ESTIMATE, as_values
+from asterisk_plugin.core.queue_tally import Tally
 from asterisk_plugin.core.queue_wait import Limits
-from asterisk_plugin.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from asterisk_plugin.core.queue_report import Estimates, Lengths, Report
+    from asterisk_plugin.core.figures import Share
+    from asterisk_plugin.core.queue_report import Estimates, Report
     from asterisk_plugin.core.queue_wait import Wait
     from asterisk_plugin.settings.load import Loaded
-
-PICTURES = (".png", ".svg")
-
-NAMED_AT_MOST = 5
-"""Ids shown of each kind; JSON has them all."""
-
-_DAY = dt.timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +43,13 @@ class Asked:
 
     Args:
         queue: One queue, empty for all.
-        since: First day (UTC), None for all before.
-        until: Last day, the whole of it.
+        period: Waits that began in these days.
         under_s: An answer after less than so many seconds is in time; None: as the rulebook says.
         every_s: Longest time without an announcement; None: as the rulebook says.
     """
 
     queue: str
-    since: dt.date | None
-    until: dt.date | None
+    period: Period
     under_s: float | None = None
     every_s: float | None = None
 
@@ -75,19 +68,6 @@ class Asked:
     def whose(self) -> str:
         """`queue support`, `all queues`."""
         return f"queue {self.queue}" if self.queue else "all queues"
-
-    @property
-    def when(self) -> str:
-        """The period in words."""
-        match self.since, self.until:
-            case None, None:
-                return "since recording began"
-            case first, None:
-                return f"from {first} on (UTC)"
-            case None, last:
-                return f"up to and with {last} (UTC)"
-            case first, last:
-                return f"{first} to {last}, whole days (UTC)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +93,7 @@ def asked_for(queue: str, since: str, until: str, *, under_s: float | None, ever
     Raises:
         InputError: A day is none, or they are the wrong way round.
     """
-    first, last = (parse_day(text) if text else None for text in (since, until))
-    if first and last and last < first:
-        raise InputError("--until must not lie before --since")
-    if last == dt.date.max:
-        raise InputError(f"`{until}` is out of range")
-    return Asked(queue, first, last, under_s, every_s)
+    return Asked(queue, parse_period(since, until), under_s, every_s)
 
 
 async def make(loaded: Loaded, asked: Asked, *, plot: Path | None, waits: Path | None) -> Made:
@@ -134,8 +109,7 @@ async def make(loaded: Loaded, asked: Asked, *, plot: Path | None, waits: Path |
         InputError: Nothing was ever recorded here, a file cannot be written, or there is nothing to draw.
         LedgerError: The ledger cannot be read.
     """
-    if plot is not None and plot.suffix.lower() not in PICTURES:
-        raise InputError(f"`{plot}` is no picture that can be drawn; its name must end with {' or '.join(PICTURES)}")
+    check_picture(plot)
     made = Made(asked, loaded, Tally(asked.limits_of(asked.queue, loaded)))
     keys = keys_of_records(loaded)
     with contextlib.ExitStack() as stack:
@@ -148,8 +122,8 @@ async def make(loaded: Loaded, asked: Asked, *, plot: Path | None, waits: Path |
             table.writeheader()
         on_wait = stack.enter_context(counted("waits"))
         async with ledger_of(keys, create=False) as ledger:
-            since, until = _start(asked.since), _start(asked.until and asked.until + _DAY)
-            async for wait in read_waits(ledger, queue=asked.queue, since=since, until=until):
+            period = asked.period
+            async for wait in read_waits(ledger, queue=asked.queue, since=period.start, until=period.end):
                 _count(made, wait, table)
                 on_wait()
         if plot is not None and picture is not None:
@@ -162,8 +136,7 @@ def dumps(made: Made) -> str:
     asked = made.asked
     values = {
         "queue": asked.queue or None,
-        "since": None if asked.since is None else asked.since.isoformat(),
-        "until": None if asked.until is None else asked.until.isoformat(),
+        **asked.period.as_values(),
         "limits": dataclasses.asdict(made.all.limits),
         "all": as_values(made.all.report()),
         "queues": {queue: as_values(tally.report()) for queue, tally in sorted(made.queues.items())},
@@ -174,7 +147,8 @@ def dumps(made: Made) -> str:
 def show(made: Made) -> None:
     """Print the report for people."""
     report, out = made.all.report(), console()
-    say(f"{visible(made.asked.whose)}, {made.asked.when}: {report.waits:,} wait{'' if report.waits == 1 else 's'}")
+    count = f"{report.waits:,} wait{'' if report.waits == 1 else 's'}"
+    say(f"{visible(made.asked.whose)}, {made.asked.period.words}: {count}")
     if not report.waits:
         return
     say(f"how they ended: {', '.join(f'{way} {count:,}' for way, count in report.ways.items())}")
@@ -184,12 +158,6 @@ def show(made: Made) -> None:
         out.print(_queues_table(made))
     for line in _notes(report):
         say(line)
-
-
-def percent(share: Share) -> str:
-    """A share in per cent. Cut, not rounded: `100.0 %` means all of them."""
-    known = share.yes + share.no
-    return f"{share.yes * 1000 // known / 10:.1f} %" if known else "–"
 
 
 def _count(made: Made, wait: Wait, table: csv.DictWriter[str] | None) -> None:
@@ -202,15 +170,10 @@ def _count(made: Made, wait: Wait, table: csv.DictWriter[str] | None) -> None:
 
 
 def _draw(made: Made, file: Path, *, form: str) -> None:
-    # It says on standard error that it looks for fonts; nobody needs to know.
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    hush()
     from asterisk_plugin.cli.queue_plot import draw
 
-    draw(made.all, file, form=form, title=f"{made.asked.whose}, {made.asked.when}")
-
-
-def _start(day: dt.date | None) -> dt.datetime | None:
-    return None if day is None else dt.datetime.combine(day, dt.time(), dt.UTC)
+    draw(made.all, file, form=form, title=f"{made.asked.whose}, {made.asked.period.words}")
 
 
 def _shares_table(report: Report) -> Table:
@@ -240,14 +203,8 @@ def _shares_table(report: Report) -> Table:
 def _lengths_table(report: Report) -> Table:
     out = Table("seconds waited", "waits", "mean", *(f"{percent} % up to" for percent in PERCENTILES), "longest")
     for name, lengths in report.lengths.items():
-        out.add_row(name, f"{lengths.count:,}", *_seconds(lengths))
+        out.add_row(name, f"{lengths.count:,}", *length_cells(lengths))
     return out
-
-
-def _seconds(lengths: Lengths) -> list[str]:
-    if lengths.mean_s is None or lengths.longest_s is None:
-        return []
-    return [f"{one:,.0f}" for one in (lengths.mean_s, *lengths.percentiles_s.values(), lengths.longest_s)]
 
 
 def _queues_table(made: Made) -> Table:
@@ -274,7 +231,7 @@ def _notes(report: Report) -> list[str]:
         lines.append(f"short: {report.short:,} ended within {report.limits.told_at_start_s:g} s, before the first word")
     if report.charged_s:
         lines.append(f"charged while waiting: {report.charged_s:,.0f} s in all")
-    named = (
+    lists = (
         ("not told at the start", report.late_told),
         (f"once not told for more than {report.limits.told_every_s:g} s", report.not_told),
         ("charged while waiting", report.charged),
@@ -282,12 +239,7 @@ def _notes(report: Report) -> list[str]:
         ("no end in the evidence", report.open),
         ("no beginning in the evidence", report.not_begun),
     )
-    return lines + [_named(what, ids) for what, ids in named if ids]
-
-
-def _named(what: str, ids: tuple[str, ...]) -> str:
-    more = f" and {len(ids) - NAMED_AT_MOST:,} more (--json has all)" if len(ids) > NAMED_AT_MOST else ""
-    return f"{what}: {', '.join(ids[:NAMED_AT_MOST])}{more}"
+    return lines + [named(what, ids) for what, ids in lists if ids]
 
 
 def _in_words(estimates: Estimates) -> str:

@@ -32,7 +32,7 @@ def report(
     ] = None,
     as_json: AsJson = False,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw a picture into this file, .png or .svg.")
+        Path | None, typer.Option(metavar="FILE", help="Draw a picture into this file: .png, .svg or .pdf.")
     ] = None,
     waits: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="Write every single wait, as evidence; without numbers.")

@@ -15,6 +15,7 @@ from asterisk_plugin.ami.queues import judge_queues
 from asterisk_plugin.callflow.gate import utc_now
 from asterisk_plugin.core.engine import is_emergency_number
 from asterisk_plugin.core.queue_law import Standing, queue_findings
+from asterisk_plugin.core.site import OnMachine
 from asterisk_plugin.errors import LedgerUnavailableError, StartupError, StoreError
 from asterisk_plugin.ledger import open_ledger
 from asterisk_plugin.settings.cross import is_loopback
@@ -102,7 +103,10 @@ async def _check_asterisks(loaded: Loaded, contexts: Sequence[str], admin: Login
         sentence = "no [[asterisk]] is configured: nobody watches the trunks, and none was looked at"
         return [Check("asterisk", State.WARN, sentence, "add [[asterisk]] to ringfence.toml")]
     queues = tuple(loaded.site.queues)
-    expected = Expected(contexts, lambda number: is_emergency_number(number, loaded.site), queues)
+    listens = any(campaign.on_machine is not OnMachine.OFF for campaign in loaded.site.campaigns.values())
+    expected = Expected(
+        contexts, lambda number: is_emergency_number(number, loaded.site), queues=queues, listens=listens
+    )
     inspected = await asyncio.gather(
         *(inspect_asterisk(each, expected=expected, clock=clock, admin=admin) for each in asterisks)
     )

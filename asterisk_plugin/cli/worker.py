@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry
 
 from asterisk_plugin.admin.observer import ServiceObserver
-from asterisk_plugin.app import apply_gate_settings, open_node, start_agi, use_uvloop
+from asterisk_plugin.app import apply_gate_settings, open_node, start_agi, start_sounds, use_uvloop
 from asterisk_plugin.cli.logs import set_up_logs
 from asterisk_plugin.core.engine import longest_window_s
 from asterisk_plugin.errors import RingfenceError
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("ringfence.worker")
 
 
-async def run_worker(descriptor: int, data_dir: DataDir, store_url: str) -> None:
+async def run_worker(descriptor: int, data_dir: DataDir, store_url: str, place: int, talk_address: str) -> None:
     """Answer FastAGI until SIGTERM, or until the service is gone."""
     loaded = load(data_dir.active.resolve(), data_dir=data_dir.path)
     set_up_logs(loaded.service.service.log_level)
@@ -36,7 +36,8 @@ async def run_worker(descriptor: int, data_dir: DataDir, store_url: str) -> None
     node = await open_node(loaded, data_dir, store_url=url, observer=observer)
     listener = socket.socket(fileno=descriptor)
     listener.setblocking(False)
-    server = await start_agi(node, loaded.service.agi, listener, observer.agi)
+    sounds = await start_sounds(loaded.service.audiosocket, worker=place)
+    server = await start_agi(node, loaded.service.agi, listener, observer.agi, sounds=sounds, talk_address=talk_address)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
@@ -46,6 +47,7 @@ async def run_worker(descriptor: int, data_dir: DataDir, store_url: str) -> None
     await stop.wait()
     loop.remove_reader(sys.stdin.fileno())
     await server.stop(loaded.service.service.drain_s)
+    await sounds.stop()
     await node.close()
 
 
@@ -69,4 +71,5 @@ def _reload(node: Node, data_dir: DataDir) -> None:
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=use_uvloop()) as runner:
-        runner.run(run_worker(int(sys.argv[1]), DataDir(Path(sys.argv[2])), sys.argv[3]))
+        descriptor, folder, store_url, place, talk_address = sys.argv[1:]
+        runner.run(run_worker(int(descriptor), DataDir(Path(folder)), store_url, int(place), talk_address))

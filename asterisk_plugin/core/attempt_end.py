@@ -99,6 +99,75 @@ class AttemptEnd:
         return None if self.agent_s is None else max(0.0, self.agent_s - (self.greeting_s or 0.0))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What was seen of an attempt, as far as its outcome depends on it.
+
+    Args:
+        answered: Somebody or something answered.
+        heard: Who.
+        agent: An agent was there, or none was needed.
+        message: The message of an abandoned call was played.
+        overdue: It lasted until an agent had to be there, or longer.
+        dial_status: `DialStatus` of the DialEnd event.
+        cause: Q.850 cause of the end.
+        ring_s: How long it rang; None when it never did.
+        ring_min_s: It had to ring so long.
+        is_sure: Nothing was missed.
+    """
+
+    answered: bool
+    heard: Heard = Heard.NOT_HEARD
+    agent: bool = False
+    message: bool = False
+    overdue: bool = False
+    dial_status: str = ""
+    cause: int = 0
+    ring_s: float | None = None
+    ring_min_s: int = 0
+    is_sure: bool = True
+
+
+NORMAL_CLEARING, USER_BUSY, CALL_REJECTED = 16, 17, 21  # Q.850
+NETWORK_ENDED = frozenset({18, 19, 20})
+"""No user responding, no answer, subscriber absent: it was not us who gave up."""
+
+RING_SLACK_S = 0.5
+"""Ringing is told a moment after it began: no attempt counts as dropped for that."""
+
+
+def outcome_of(seen: Seen) -> Outcome:
+    """The outcome of an attempt; of what was not seen, the worst.
+
+    A person who hangs up before an agent had to be there is no abandoned call (US 16 CFR 310.4(b)(4): abandoned is who
+    is not connected within two seconds of the greeting).
+    """
+    if seen.answered:
+        return _answered_outcome(seen)
+    if not seen.is_sure and not seen.agent:
+        return Outcome.SILENT  # it may have been answered while nobody looked
+    if seen.dial_status == "BUSY" or seen.cause == USER_BUSY:
+        return Outcome.BUSY
+    if seen.cause == CALL_REJECTED:
+        return Outcome.REFUSED
+    if seen.ring_s is not None and seen.dial_status in ("CANCEL", "NOANSWER", ""):
+        too_soon = seen.ring_s < seen.ring_min_s - RING_SLACK_S and seen.cause not in NETWORK_ENDED
+        return Outcome.DROPPED if too_soon else Outcome.NO_ANSWER
+    # Of a number that does not exist DialEnd says NOANSWER too, seen on 22.10: the cause tells.
+    is_plain = seen.dial_status == "NOANSWER" and seen.cause in (0, NORMAL_CLEARING)
+    return Outcome.NO_ANSWER if is_plain or seen.cause in NETWORK_ENDED else Outcome.FAILED
+
+
+def _answered_outcome(seen: Seen) -> Outcome:
+    if seen.heard is Heard.MACHINE:
+        return Outcome.MACHINE
+    if seen.message:
+        return Outcome.ABANDONED
+    if seen.agent or (seen.is_sure and not seen.overdue):
+        return Outcome.PERSON
+    return Outcome.SILENT
+
+
 def body_of(end: AttemptEnd) -> dict[str, Any]:
     """The body of the `attempt-ended` event: JSON-able, without personal data."""
     return {**asdict(end), "outcome": end.outcome.value, "heard": end.heard.value, "began_at": end.began_at.isoformat()}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from asterisk_plugin.core.case import Case, case_of
 from asterisk_plugin.core.facts import AttemptFacts, ShownNumber, shown_e164
+from asterisk_plugin.core.law import ring_bounds
 from asterisk_plugin.core.number import PhoneNumber
 from asterisk_plugin.core.rules.rule import Found, Rule
 from asterisk_plugin.core.verdict import Obligations
@@ -86,11 +87,7 @@ def _judge(facts: AttemptFacts, now: dt.datetime, rules: tuple[Rule, ...]) -> Be
 
 def _obligations(case: Case) -> Obligations:
     """Ring time: the strictest of what binds, and of the campaign's wish within that."""
-    house = Obligations()
-    times = [entry.value for entry in case.law.ring_time]
-    low = max((time.min_s for time in times if time.min_s is not None), default=house.ring_min_s)
-    high = min((time.max_s for time in times if time.max_s is not None), default=house.ring_max_s)
-    high = max(low, high)
+    low, high = ring_bounds(case.law)
     wanted = case.facts.campaign.ring_s if case.facts.campaign else 0
     ring_s = min(max(wanted, low), high) if wanted else high
     return Obligations(show_number=shown_e164(case.facts), ring_min_s=low, ring_max_s=ring_s)

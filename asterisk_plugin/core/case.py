@@ -68,7 +68,20 @@ def find_law(
     called: PhoneNumber | UnusableNumber, *, campaign: Campaign | None, site: Site, days: tuple[dt.date, ...]
 ) -> Law:
     """What is in force for calls of a campaign to a number."""
-    rulebook = site.rulebooks.get(called.country) if isinstance(called, PhoneNumber) else None
+    country = called.country if isinstance(called, PhoneNumber) else ""
+    return law_of_country(country, campaign=campaign, site=site, days=days)
+
+
+def law_of_country(country: str, *, campaign: Campaign | None, site: Site, days: tuple[dt.date, ...]) -> Law:
+    """What is in force for calls of a campaign to a country; nothing where there is no rulebook.
+
+    Args:
+        country: ISO 3166-1 alpha-2, empty when it is not known.
+        campaign: None when it is not known.
+        site: The configuration.
+        days: What holds on any of them binds.
+    """
+    rulebook = site.rulebooks.get(country)
     if rulebook is None:
         return NO_LAW
     if campaign is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 
 def leg_key(unique_id: str, channel: str) -> str:
     """Which leg is meant, also where several Asterisks without a system name are watched.
@@ -27,3 +29,19 @@ def without_number(channel: str) -> str:
     # The number stands before an `@` (Local), else behind a second slash (DAHDI).
     kept = rest.rpartition("@")[2].partition("/")[0]
     return f"{technology}{slash}{kept}{dash}{suffix}"
+
+
+def other_half(channel: str) -> str:
+    """The other half of a Local channel, `Local/s@x-1;2` of `Local/s@x-1;1`; empty for any other channel."""
+    if not channel.startswith("Local/") or channel[-2:] not in (";1", ";2"):
+        return ""
+    return channel[:-1] + ("2" if channel.endswith("1") else "1")
+
+
+def talk_call(token: str) -> str:
+    """What names the sound of an attempt's call once it is connected, 32 hex digits; the token names that before.
+
+    Args:
+        token: The attempt's.
+    """
+    return hashlib.sha256(f"talk/{token}".encode()).hexdigest()[:32]

@@ -19,10 +19,12 @@ from asterisk_plugin.core.facts import shown_e164
 from asterisk_plugin.core.number import LineType, PhoneNumber, parse_number
 from asterisk_plugin.core.parameters import LimitValue
 from asterisk_plugin.core.rules import (
+    abandoned_rate,
     campaign,
     consent,
     coverage,
     hours,
+    lock_out,
     number,
     objection,
     records,
@@ -35,6 +37,7 @@ from asterisk_plugin.core.rules.rule import Found, Rule
 from asterisk_plugin.core.verdict import EMERGENCY, Decision, Finding, Obligations, Reason, Verdict
 
 if TYPE_CHECKING:
+    from asterisk_plugin.core.campaign_rates import RateLimit
     from asterisk_plugin.core.facts import AttemptFacts, AttemptLimit
     from asterisk_plugin.core.site import Campaign, Site
 
@@ -46,6 +49,8 @@ RULES: tuple[Rule, ...] = (
     Rule("consent", consent.check, needs=frozenset({"consents", "relationships"})),
     Rule("caller-id", shown_number.check),
     Rule("attempt-limit", attempt_limit.check, needs=frozenset({"attempts"})),
+    Rule("lock-out", lock_out.check, needs=frozenset({"ended-calls"})),
+    Rule("abandoned-rate", abandoned_rate.check, needs=frozenset({"abandoned-calls"})),
     Rule("calling-hours", hours.check, needs=frozenset({"consents"}), preview=hours.preview),
 )
 
@@ -114,11 +119,11 @@ class Hearing:
         return tuple(limit for _, limit in attempt_limit.attempt_limits(case))
 
     @property
-    def may_be_allowed(self) -> bool:
-        """Whether `preview` is ALLOW, without writing a verdict."""
-        return self._emergency or not any(
-            finding.decision for found in self._without_records for finding in found.findings
-        )
+    def slot_limits(self) -> tuple[RateLimit, ...]:
+        """Every limit of abandoned calls that this one could pass; none when an agent is there."""
+        if self._emergency:
+            return ()
+        return abandoned_rate.slot_limits(self._known.case(self._facts, self._now))
 
     def preview(self) -> Verdict:
         """Judge without records, in the attempt's favour where records could help.

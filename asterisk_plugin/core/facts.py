@@ -147,6 +147,55 @@ class AttemptCount:
 
 
 @dataclass(frozen=True, slots=True)
+class EndedCall:
+    """The latest call to the number that ended in some way, or the latest refusal.
+
+    Args:
+        what: A value of `attempt_end.Outcome`, or `refusal`.
+        principal: For whom it was made.
+        campaign: In which campaign.
+        at: When it ended (aware).
+    """
+
+    what: str
+    principal: str
+    campaign: str
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RateCount:
+    """How a campaign's calls ended in the window of one limit.
+
+    Args:
+        limit: Id of the limit, `us.all.abandoned_rate.live`.
+        first_day: First day of the window, by the site's calendar.
+        ended: How many ended so, by value of `attempt_end.Outcome`; those without any are left out.
+    """
+
+    limit: str
+    first_day: dt.date
+    ended: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class PaceFacts:
+    """What decides whether a call may be made for which no agent is reserved.
+
+    Args:
+        in_flight: Calls of the campaign without a reserved agent that are under way, this one not among them.
+        counts: One for each limit that binds, in the order asked.
+        has_room: One more may be made: the store says so.
+        reserved: It was counted as under way in the same step.
+    """
+
+    in_flight: int
+    counts: tuple[RateCount, ...]
+    has_room: bool
+    reserved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PersonRecords:
     """Everything the store holds about the called number that a rule may need.
 
@@ -156,6 +205,7 @@ class PersonRecords:
         relationships: With this principal.
         attempts: One count per limit asked for, in the order asked.
         reserved: This attempt was counted in the same step, because no limit was reached.
+        ended: For each way to end, principal and campaign the latest call to the number that ended so.
     """
 
     objections: tuple[Objection, ...] = ()
@@ -163,6 +213,7 @@ class PersonRecords:
     relationships: tuple[Relationship, ...] = ()
     attempts: tuple[AttemptCount, ...] = ()
     reserved: bool = False
+    ended: tuple[EndedCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +230,7 @@ class AttemptFacts:
         records: What the store said; None when it could not be asked.
         records_fault: Why `records` is None: a sentence.
         site: Everything the admin configured.
+        pace: What decides whether it may be made without an agent; None when nobody asked, or the store did not say.
     """
 
     dialled: str
@@ -190,13 +242,17 @@ class AttemptFacts:
     agent_id: str = ""
     records: PersonRecords | None = None
     records_fault: str = ""
+    pace: PaceFacts | None = None
 
-    def with_records(self, records: PersonRecords | None, *, fault: str = "") -> AttemptFacts:
+    def with_records(
+        self, records: PersonRecords | None, *, fault: str = "", pace: PaceFacts | None = None
+    ) -> AttemptFacts:
         """The same with what the store said.
 
         Args:
             records: None when it could not say anything.
             fault: Then, why: a sentence.
+            pace: What it said of the campaign; None when it was not asked.
         """
         # By hand, because `dataclasses.replace` costs as much as a rule.
         return AttemptFacts(
@@ -209,6 +265,7 @@ class AttemptFacts:
             agent_id=self.agent_id,
             records=records,
             records_fault=fault,
+            pace=pace,
         )
 
 

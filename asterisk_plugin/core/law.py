@@ -25,7 +25,8 @@ from asterisk_plugin.core.parameters import (
     RingTime,
     Schedule,
 )
-from asterisk_plugin.core.verdict import Confidence, Source
+from asterisk_plugin.core.rate_parameters import AbandonedRate, AnswerLimit, LockOut
+from asterisk_plugin.core.verdict import Confidence, Obligations, Source
 from asterisk_plugin.errors import ParameterNotInForceError
 
 EntryType = TypeVar("EntryType", covariant=True)
@@ -151,12 +152,23 @@ class Law:
     caller_id_from_abroad: tuple[InForce[FromAbroad], ...] = ()
     call_back: tuple[InForce[CallBack], ...] = ()
     ring_time: tuple[InForce[RingTime], ...] = ()
+    abandoned_rate: tuple[InForce[AbandonedRate], ...] = ()
+    lock_out: tuple[InForce[LockOut], ...] = ()
+    answer_limit: tuple[InForce[AnswerLimit], ...] = ()
 
 
 NO_LAW = Law()
 
 CALL_SHAPES = frozenset(field.name for field in fields(Law)) - {"rulebook", "unconfirmed"}
 """Parameters about calls that we make. Those about queues are read by `core/queue_law.py`."""
+
+
+def ring_bounds(law: Law) -> tuple[int, int]:
+    """Shortest and longest time that a call may ring, in seconds: the strictest of what binds, else the gate's own."""
+    house, times = Obligations(), [entry.value for entry in law.ring_time]
+    low = max((time.min_s for time in times if time.min_s is not None), default=house.ring_min_s)
+    high = min((time.max_s for time in times if time.max_s is not None), default=house.ring_max_s)
+    return low, max(low, high)
 
 
 @functools.lru_cache(maxsize=4096)

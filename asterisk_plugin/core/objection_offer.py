@@ -13,12 +13,14 @@ from asterisk_plugin.core.verdict import Source
 
 CALLED_BACK = "call-back"
 WAITING = "waiting"
+ABANDONED = "abandoned"
+"""Of somebody who answered and got no agent in time: the message of an abandoned call comes first."""
 
 CALLED_US = frozenset({CALLED_BACK, WAITING})
 """Paths of somebody who called us: back, or to wait in a queue; the network tells the number."""
 
-CHOSEN = frozenset({"agent", "transfer"}) | CALLED_US
-"""Paths on which somebody chose the line: the agent, the API, or the person who called."""
+CHOSEN = frozenset({"agent", "transfer", ABANDONED}) | CALLED_US
+"""Paths on which somebody chose the line: the agent, the API, the law, or the person who called."""
 
 
 def line_mode(campaign: Campaign, country: str, *, site: Site, now: dt.datetime) -> LineMode:
@@ -49,7 +51,7 @@ def is_line_open(campaign: Campaign, country: str, path: str, *, site: Site, now
     Args:
         campaign: The campaign.
         country: ISO 3166-1 alpha-2 of the person's number, empty when it is not known.
-        path: `call-end`, `queue`, `agent`, `transfer`, `call-back` or `waiting`.
+        path: `call-end`, `queue`, `agent`, `transfer`, `abandoned`, `call-back` or `waiting`.
         site: The configuration.
         now: Aware moment.
 

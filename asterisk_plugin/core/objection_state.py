@@ -55,7 +55,8 @@ class Offer:
         person_available: Key 0 reaches somebody.
         home_country: ISO 3166-1 alpha-2; entered numbers are read as dialled there.
         call_back: Number told when nothing could be recorded, E.164 or digits; empty when there is none.
-        path: How the person got here: `call-end`, `queue`, `agent`, `transfer`, `call-back` or `waiting`.
+        path: How the person got here: `call-end`, `queue`, `agent`, `transfer`, `abandoned`, `call-back`
+            or `waiting`.
         timeout_s: Silence after which nobody is taken to be there, or a number to be complete.
         tries: So many failures in a row end the call.
     """

@@ -55,6 +55,7 @@ class Move(enum.StrEnum):
 class Slot(enum.StrEnum):
     """A place in a question that each call fills with prompts of its own."""
 
+    GREETING = "which line this is, or why nobody talks"
     WHO = "who called for whom"
     PERSON = "0, where a person is there"
     ENTERED = "digits entered"
@@ -152,7 +153,7 @@ RESULTS: Mapping[str, tuple[Phase, ...]] = MappingProxyType(
 CUTS: Mapping[Phase, str] = MappingProxyType({Phase.CLOSING: "129", Phase.TO_PERSON: "12"})
 """Keys that cut the last words; whoever hits another key then would otherwise not hear them."""
 
-GREETING: tuple[str, ...] = ("line-greeting", Slot.WHO)
+GREETING: tuple[str, ...] = (Slot.GREETING, Slot.WHO)
 """Said before the menu, at first and again after 9."""
 
 CONFIRMATION: tuple[str, ...] = (

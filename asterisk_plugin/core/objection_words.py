@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import phonenumbers
 
-from asterisk_plugin.core.objection_offer import CALLED_US
+from asterisk_plugin.core.objection_offer import ABANDONED, CALLED_US
 from asterisk_plugin.core.objection_state import State
 from asterisk_plugin.core.objection_tree import Slot
 from asterisk_plugin.core.prompts import centre_prompt, digit_prompts
@@ -31,12 +31,20 @@ def words_of(state: State, lines: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(prompts)
 
 
+def _greeting(state: State) -> tuple[str, ...]:
+    return ("abandoned-no-agent",) if state.offer.path == ABANDONED else ("line-greeting",)
+
+
 def _who(state: State) -> tuple[str, ...]:
     offer = state.offer
     first = "this-number-is-used-by" if offer.path in CALLED_US else "you-were-called-by"
-    if offer.centre_name == centre_prompt(offer.principal_id):
-        return first, offer.company_name
-    return first, offer.centre_name, "on-behalf-of", offer.company_name
+    is_one = offer.centre_name == centre_prompt(offer.principal_id)
+    who = (first, *(() if is_one else (offer.centre_name, "on-behalf-of")), offer.company_name)
+    if offer.path != ABANDONED:
+        return who
+    # The message of an abandoned call tells a number to call: US 16 CFR 310.4(b)(4), UK Ofcom.
+    call = digit_prompts(_as_dialled(offer.call_back, offer.home_country))
+    return *who, *(("reach-us-at", *call) if call else ())
 
 
 def _person(state: State) -> tuple[str, ...]:
@@ -85,6 +93,7 @@ def _as_dialled(number: str, home_country: str) -> str:
 
 _SLOTS: Mapping[Slot, Callable[[State], tuple[str, ...]]] = MappingProxyType(
     {
+        Slot.GREETING: _greeting,
         Slot.WHO: _who,
         Slot.PERSON: _person,
         Slot.ENTERED: _entered,

@@ -12,6 +12,8 @@ FOLDER = "ringfence"
 OBJECTION_PROMPTS: tuple[tuple[str, str], ...] = (
     *((f"digit-{digit}", f"The single digit {digit}.") for digit in range(10)),
     ("line-greeting", "This is the objection line."),
+    ("abandoned-no-agent", "We called, and nobody of us is free. Comes first on a call without an agent."),
+    ("reach-us-at", "You can reach us at, and a number follows."),
     ("you-were-called-by", "You were called by: (the call centre's name follows)"),
     ("this-number-is-used-by", "Said when the person called back. This number is used by: (the call centre follows)"),
     ("on-behalf-of", "on behalf of: (the company's name follows)"),

@@ -6,10 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from asterisk_plugin.core.figures import length_values, share_values
+
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping
 
+    from asterisk_plugin.core.figures import Lengths, Share
     from asterisk_plugin.core.queue_wait import Limits
 
 GOOD_ESTIMATE = 0.3
@@ -18,48 +21,6 @@ GOOD_ESTIMATE = 0.3
 SHARES = ("in_time", "in_time_of_patient", "told_at_start", "told_throughout", "abandoned", "free")
 NAMED = ("late_told", "not_told", "charged", "unknown", "open", "not_begun")
 """Fields of `Report` that are shares, and those that are ids of waits."""
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """How many of some are so.
-
-    Args:
-        yes: Those that are.
-        no: Those that are not.
-        unknown: Those of which the evidence does not tell.
-    """
-
-    yes: int = 0
-    no: int = 0
-    unknown: int = 0
-
-    @property
-    def of_known(self) -> float | None:
-        """Part of those of which it is known, 0 to 1; None when there are none."""
-        return self.yes / (self.yes + self.no) if self.yes + self.no else None
-
-    @property
-    def at_least(self) -> float | None:
-        """Part of all, with every unknown one counted as not so, 0 to 1; None when there are none."""
-        return self.yes / (self.yes + self.no + self.unknown) if self.yes + self.no + self.unknown else None
-
-
-@dataclass(frozen=True, slots=True)
-class Lengths:
-    """How long some waits were, in seconds.
-
-    Args:
-        count: How many.
-        mean_s: Mean; None when there are none, as for the others.
-        percentiles_s: By percent: so many percent of the waits were not longer (nearest rank).
-        longest_s: The longest.
-    """
-
-    count: int
-    mean_s: float | None
-    percentiles_s: Mapping[int, float]
-    longest_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +126,7 @@ def as_values(report: Report) -> dict[str, Any]:
         "short": report.short,
         "shares": shares,
         "charged_s": round(report.charged_s, 2),
-        "lengths": {name: _length_values(lengths) for name, lengths in report.lengths.items()},
+        "lengths": {name: length_values(lengths) for name, lengths in report.lengths.items()},
         "histogram": [
             {"from_s": one.from_s, "to_s": None if math.isinf(one.to_s) else one.to_s}
             | {"answered": one.answered, "other": one.other}
@@ -178,22 +139,6 @@ def as_values(report: Report) -> dict[str, Any]:
         "days": {day.isoformat(): share_values(share) for day, share in report.days.items()},
         "named": {name: list(getattr(report, name)) for name in NAMED},
     }
-
-
-def share_values(share: Share) -> dict[str, Any]:
-    """A share as JSON-able values."""
-    return {
-        "yes": share.yes,
-        "no": share.no,
-        "unknown": share.unknown,
-        "of_known": share.of_known,
-        "at_least": share.at_least,
-    }
-
-
-def _length_values(lengths: Lengths) -> dict[str, Any]:
-    percentiles = {f"p{percent}_s": seconds for percent, seconds in lengths.percentiles_s.items()}
-    return {"count": lengths.count, "mean_s": lengths.mean_s, **percentiles, "longest_s": lengths.longest_s}
 
 
 def _estimate_values(estimates: Estimates) -> dict[str, Any]:

@@ -13,14 +13,15 @@ from collections import Counter, defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from asterisk_plugin.core.queue_report import GOOD_ESTIMATE, NAMED, SHARES, Bin, Estimates, Lengths, Report, Share
+from asterisk_plugin.core.figures import between, lengths_of, share_of
+from asterisk_plugin.core.queue_report import GOOD_ESTIMATE, NAMED, SHARES, Bin, Estimates, Report
 from asterisk_plugin.core.queue_wait import Judged, Limits, Wait, has_ended, judge, length_s, waited_at_s
 from asterisk_plugin.core.waiting import Left
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-PERCENTILES = (50, 75, 90, 95, 99)
+    from asterisk_plugin.core.figures import Share
 
 _EDGES_S = (0, 15, 30, 60, 90, 120, 180, 240, 300, 450, 600, 900, 1800, math.inf)
 
@@ -67,7 +68,7 @@ class Tally:
             "answered": self.lengths_s.get(Left.ANSWERED, []),
             "abandoned": self.lengths_s.get(Left.ABANDONED, []),
         }
-        by_name: dict[str, Any] = {name: _share(counted) for name, counted in self._shares.items()}
+        by_name: dict[str, Any] = {name: share_of(counted) for name, counted in self._shares.items()}
         by_name |= {name: tuple(sorted(ids)) for name, ids in self._ids.items()}
         return Report(
             limits=self.limits,
@@ -155,30 +156,12 @@ def report_of(waits: Iterable[Wait], limits: Limits | None = None) -> Report:
     return tally.report()
 
 
-def lengths_of(seconds: Sequence[float]) -> Lengths:
-    """How long some waits were, of their lengths in seconds, in any order."""
-    if not seconds:
-        return Lengths(0, None, {}, None)
-    ordered = sorted(seconds)
-    ranks = {percent: max(1, math.ceil(percent * len(ordered) / 100)) for percent in PERCENTILES}
-    percentiles = {percent: ordered[rank - 1] for percent, rank in ranks.items()}
-    return Lengths(len(ordered), math.fsum(ordered) / len(ordered), percentiles, ordered[-1])
-
-
-def _share(counted: Counter[bool | None]) -> Share:
-    return Share(counted[True], counted[False], counted[None])
-
-
 def _histogram(lengths_s: Mapping[Left, Sequence[float]]) -> tuple[Bin, ...]:
     answered = sorted(lengths_s.get(Left.ANSWERED, ()))
     other = sorted(seconds for how, some in lengths_s.items() if how is not Left.ANSWERED for seconds in some)
     return tuple(
-        Bin(low, high, _between(answered, low, high), _between(other, low, high)) for low, high in pairwise(_EDGES_S)
+        Bin(low, high, between(answered, low, high), between(other, low, high)) for low, high in pairwise(_EDGES_S)
     )
-
-
-def _between(seconds: Sequence[float], low: float, high: float) -> int:
-    return sum(low <= one < high for one in seconds)
 
 
 def _estimates(pairs: Sequence[tuple[float, float]]) -> Estimates:
@@ -195,4 +178,4 @@ def _days(by_hour: Mapping[dt.datetime, Counter[bool | None]]) -> dict[dt.date, 
     days: dict[dt.date, Counter[bool | None]] = defaultdict(Counter)
     for hour, counted in by_hour.items():
         days[hour.date()] += counted
-    return {day: _share(days[day]) for day in sorted(days)}
+    return {day: share_of(days[day]) for day in sorted(days)}

@@ -40,6 +40,7 @@ from asterisk_plugin.core.parameters import (
     Window,
 )
 from asterisk_plugin.core.queue_shapes import read_announcement, read_answer_share, read_no_hang_up, read_numbers
+from asterisk_plugin.core.rate_shapes import read_abandoned_rate, read_answer_limit, read_lock_out
 from asterisk_plugin.core.site import Audience, DialMode, PrincipalKind, Purpose
 
 SELECTION = ("purposes", "audiences", "dial_modes", "sectors")
@@ -270,6 +271,9 @@ SHAPES: Mapping[str, Shape] = {
     "caller_id_from_abroad": Shape("numbering plan", _caller_id_from_abroad),
     "call_back": Shape("duration", _call_back),
     "ring_time": Shape("seconds", _ring_time),
+    "abandoned_rate": Shape("percent", read_abandoned_rate),
+    "lock_out": Shape("duration", read_lock_out),
+    "answer_limit": Shape("seconds", read_answer_limit),
     "queue_numbers": Shape("line types", read_numbers),
     "queue_announcement": Shape("seconds", read_announcement),
     "queue_no_hang_up": Shape("grounds", read_no_hang_up),

@@ -81,6 +81,14 @@ class OtherNumber(enum.StrEnum):
     REVIEW = "review"  # listed for review until an admin confirms it
 
 
+class OnMachine(enum.StrEnum):
+    """What becomes of a call that a machine answered, or that turns out to be one."""
+
+    HANG_UP = "hang-up"  # ended before a word is left
+    WARN = "warn"  # the agent is told; only where an agent dialled
+    OFF = "off"  # nobody listens
+
+
 @dataclass(frozen=True, slots=True)
 class LineSettings:
     """How the objection line behaves at this site.
@@ -179,6 +187,7 @@ class Campaign:
         starts_on: First day, None when open.
         ends_on: Last day, None when open.
         objection_line: When its calls lead to the objection line, where no law says more.
+        on_machine: What becomes of a call that a machine answered.
     """
 
     id: str
@@ -196,6 +205,7 @@ class Campaign:
     starts_on: dt.date | None = None
     ends_on: dt.date | None = None
     objection_line: LineMode = LineMode.ALWAYS
+    on_machine: OnMachine = OnMachine.HANG_UP
 
     def __hash__(self) -> int:
         """It is a key of caches, and its id tells it from nearly every other."""

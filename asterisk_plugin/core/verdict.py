@@ -41,6 +41,8 @@ class Reason(enum.StrEnum):
     CALLER_ID_NOT_OWNED = "caller-id-not-owned"
     CALLER_ID_CLASS = "caller-id-class"
     ATTEMPT_LIMIT = "attempt-limit"
+    LOCK_OUT = "lock-out"
+    ABANDONED_RATE = "abandoned-rate"
     CALLING_HOURS = "calling-hours"
     STORE_UNAVAILABLE = "store-unavailable"
     EVIDENCE_UNAVAILABLE = "evidence-unavailable"
@@ -49,7 +51,7 @@ class Reason(enum.StrEnum):
 
 # Reason ids that the design reserves for parts that are not built yet. Nobody may use them
 # for anything else.
-RESERVED_REASONS = frozenset({"register-listed", "register-stale", "lock-out", "abandoned-rate"})
+RESERVED_REASONS = frozenset({"register-listed", "register-stale"})
 
 EMERGENCY = "emergency"
 """Rule id of the one finding that an emergency call gets; it is never a reason."""

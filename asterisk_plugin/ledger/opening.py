@@ -41,7 +41,7 @@ def prepare(database: Database, *, mac_key: bytes, create: bool) -> None:
                 _create(database, connection, present=present, create=create, mac_key=mac_key)
             check_version(database, connection)
             # Added after the first version: an index changes nothing that an older program reads.
-            for index in (tables.objections_index, tables.queues_index):
+            for index in (tables.objections_index, tables.queues_index, tables.attempt_ends_index):
                 index.create(connection, checkfirst=True)
             _check_secret(database, connection, mac_key)
             connection.commit()

@@ -52,15 +52,24 @@ _OBJECTIONS = (
 _OBJECTION_CHANGES = _EVENTS_AND_KEYS.where(tables.IS_ABOUT_OBJECTIONS, tables.events.c.kind != "objection").order_by(
     tables.events.c.seq
 )
-_QUEUE_EVENTS = (
-    _CLEAR_EVENTS.where(
-        tables.IS_ABOUT_QUEUES,
-        sa.tuple_(tables.events.c.at, tables.events.c.seq)
-        < sa.tuple_(sa.bindparam("at", type_=sa.Text), sa.bindparam("seq", type_=sa.BigInteger)),
+
+
+def _newest_first(which: sa.TextClause) -> sa.Select[Any]:
+    return (
+        _CLEAR_EVENTS.where(
+            which,
+            sa.tuple_(tables.events.c.at, tables.events.c.seq)
+            < sa.tuple_(sa.bindparam("at", type_=sa.Text), sa.bindparam("seq", type_=sa.BigInteger)),
+        )
+        .order_by(tables.events.c.at.desc(), tables.events.c.seq.desc())
+        .limit(sa.bindparam("most", type_=sa.Integer))
     )
-    .order_by(tables.events.c.at.desc(), tables.events.c.seq.desc())
-    .limit(sa.bindparam("most", type_=sa.Integer))
-)
+
+
+QUEUE_EVENTS = _newest_first(tables.IS_ABOUT_QUEUES)
+ATTEMPT_ENDS = _newest_first(tables.IS_ATTEMPT_END)
+"""What `events_before` reads: what happened in queues; how attempts ended."""
+
 _HEAD = sa.select(tables.head.c.seq, tables.head.c.hash)
 _COUNTS = sa.select(tables.events.c.kind, sa.func.count()).group_by(tables.events.c.kind)
 
@@ -131,17 +140,20 @@ def objection_changes(database: Database) -> tuple[StoredEvent, ...]:
     return tuple(stored_event(row, key) for row, key in found)
 
 
-def queue_events(database: Database, before: tuple[dt.datetime, int] | None, *, most: int) -> list[StoredEvent]:
-    """What happened in queues, newest first by its moment, without personal data; raises like `events_after`.
+def events_before(
+    database: Database, which: sa.Select[Any], before: tuple[dt.datetime, int] | None, *, most: int
+) -> list[StoredEvent]:
+    """Events of some kinds, newest first by their moment, without personal data; raises like `events_after`.
 
     Args:
         database: Where.
+        which: `QUEUE_EVENTS` or `ATTEMPT_ENDS`.
         before: Moment (aware) and seq of the last row that is not wanted; None to begin with the newest.
         most: So many at most.
     """
     at, seq = (_END_OF_TIME, 0) if before is None else (moment_text(before[0]), before[1])
     with translated(database), database.engine.connect() as connection:
-        found = connection.execute(_QUEUE_EVENTS, {"at": at, "seq": seq, "most": most}).all()
+        found = connection.execute(which, {"at": at, "seq": seq, "most": most}).all()
     return [stored_event(Row(*row), None) for row in found]
 
 

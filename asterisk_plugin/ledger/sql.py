@@ -6,7 +6,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from asterisk_plugin.errors import LedgerUnavailableError, StartupError
 from asterisk_plugin.ledger import reading
@@ -22,6 +22,8 @@ from asterisk_plugin.ports import EventKind
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+
+    import sqlalchemy as sa
 
     from asterisk_plugin.ledger.database import Database
     from asterisk_plugin.ports import Event, StoredEvent
@@ -281,7 +283,7 @@ class SqlLedger:
         """Every withdrawal and confirmation of an objection, oldest first."""
         return await self._in_thread(reading.objection_changes, self._database)
 
-    async def queue_events(self, *, before: dt.datetime | None = None) -> AsyncIterator[StoredEvent]:
+    def queue_events(self, *, before: dt.datetime | None = None) -> AsyncIterator[StoredEvent]:
         """What happened in queues, newest first by its moment, without personal data.
 
         Args:
@@ -291,9 +293,16 @@ class SqlLedger:
             LedgerUnavailableError: The database does not answer.
             LedgerBrokenError: A row holds what no version of this program wrote.
         """
+        return self._newest_first(reading.QUEUE_EVENTS, before)
+
+    def attempt_ends(self, *, before: dt.datetime | None = None) -> AsyncIterator[StoredEvent]:
+        """How attempts ended; order, argument and errors as in `queue_events`."""
+        return self._newest_first(reading.ATTEMPT_ENDS, before)
+
+    async def _newest_first(self, which: sa.Select[Any], before: dt.datetime | None) -> AsyncIterator[StoredEvent]:
         place = None if before is None else (before, 0)
         while True:
-            found = await self._in_thread(reading.queue_events, self._database, place, most=_READ_ROWS)
+            found = await self._in_thread(reading.events_before, self._database, which, place, most=_READ_ROWS)
             for stored in found:
                 yield stored
             if len(found) < _READ_ROWS:

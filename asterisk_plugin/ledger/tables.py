@@ -60,6 +60,18 @@ queues_index = sa.Index(
 )
 """By moment: a report is about a period, and moments are texts of one length in one zone, so they sort."""
 
+IS_ATTEMPT_END = sa.text("events.kind IN ('attempt-ended')")
+"""In exactly these words, as above."""
+
+attempt_ends_index = sa.Index(
+    "events_attempt_ends",
+    events.c.at,
+    events.c.seq,
+    sqlite_where=sa.text(IS_ATTEMPT_END.text.removeprefix("events.")),
+    postgresql_where=sa.text(IS_ATTEMPT_END.text.removeprefix("events.")),
+)
+"""By moment, as above."""
+
 head = sa.Table(
     "head",
     metadata,

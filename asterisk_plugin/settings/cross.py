@@ -199,6 +199,12 @@ def _campaign_problems(
                     (*path, "caller_ids", index), shown(text), f"must be the number of a [[caller_id]]: {allowed}"
                 )
         yield from dates_in_order(file, path, entry, ("starts_on", "ends_on"))
+        if entry.get("on_machine") == "warn" and entry.get("dial_mode", "manual") not in ("manual", "preview"):
+            yield file.problem(
+                (*path, "on_machine"),
+                '"warn"',
+                'must be "hang-up" or "off": no agent who dialled is there to be warned',
+            )
         if text_of(entry, "presumed_interest") and entry.get("audience") != "company":
             yield file.problem(
                 (*path, "presumed_interest"),

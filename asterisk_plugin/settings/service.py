@@ -85,6 +85,13 @@ class AgiSettings(Section):
     max_connections: int = Field(4000, ge=1, description="further connections are closed at once")
 
 
+class AudioSocketSettings(Section):
+    """`[audiosocket]`: where Asterisk (18 and later) brings the sound of answered calls"""
+
+    host: str = Field("127.0.0.1", description="address to listen on, which Asterisk is told: its own network's")
+    port: Port = Field(4574, description="its port, and those above it for workers; 0 lets the system choose")
+
+
 class TokenSettings(Section):
     """`[[http.token]]`: who may use the API; made by `ringfence token new NAME`"""
 
@@ -159,6 +166,7 @@ class RingfenceFile(Section):
     service: ServiceSettings = ServiceSettings()
     gate: GateSettings = GateSettings()
     agi: AgiSettings = AgiSettings()
+    audiosocket: AudioSocketSettings = AudioSocketSettings()
     http: HttpSettings = HttpSettings()
     store: StoreSettings = StoreSettings()
     ledger: LedgerSettings = LedgerSettings()

@@ -88,6 +88,9 @@ class CampaignEntry(Section):
     starts_on: dt.date | None = Field(None, description="first day")
     ends_on: dt.date | None = Field(None, description="last day")
     objection_line: core.LineMode = Field(core.LineMode.ALWAYS, description="when its calls lead to the objection line")
+    on_machine: core.OnMachine = Field(
+        core.OnMachine.HANG_UP, description="a machine answered: the call ends, the agent is told, or nobody listens"
+    )
 
 
 class ObjectionLineEntry(Section):
@@ -243,6 +246,7 @@ def _campaign(
         starts_on=entry.starts_on,
         ends_on=entry.ends_on,
         objection_line=entry.objection_line,
+        on_machine=entry.on_machine,
     )
 
 

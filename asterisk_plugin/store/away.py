@@ -21,4 +21,5 @@ class AwayStore:
     async def _fail(self, *_: object, **__: object) -> NoReturn:
         raise self._error
 
-    look_up = release = redeem = mark_passed = has_passed = forget_passed = ping = _fail
+    look_up = release = pace = end_flight = redeem = mark_passed = passed_leg = has_passed = forget_passed = _fail
+    keep_call = drop_call = kept_calls = claim = ping = _fail

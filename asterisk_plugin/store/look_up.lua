@@ -1,10 +1,10 @@
 -- Everything one decision needs, and the reservation of the attempt, in one atomic step.
--- KEYS: ready, objections, consents, withdrawals, relationships, attempts, token
+-- KEYS: ready, objections, consents, withdrawals, relationships, attempts, token, ended
 -- ARGV: deadline ms, ledger, principal, campaign, reserve 0/1, now ms, member, token JSON,
 --       token lifetime ms, kept ms, then for each limit: scope (number, principal, campaign),
 --       since ms or -inf, most
 -- Reply: OK, server ms, objections, consents, withdrawals, relationships (name, value, ...),
---        counts (used, oldest ms or -1, ...), reserved 0/1
+--        counts (used, oldest ms or -1, ...), reserved 0/1, how calls ended (name, epoch ms, ...)
 local principal, campaign = ARGV[3], ARGV[4]
 local now_ms, kept_ms = tonumber(ARGV[6]), tonumber(stored_keep)
 if kept_ms < tonumber(ARGV[10]) then
@@ -62,5 +62,5 @@ end
 
 return {
   'OK', server_ms, objections, fields_of(KEYS[3], mine), fields_of(KEYS[4], mine),
-  fields_of(KEYS[5], mine), counts, reserved,
+  fields_of(KEYS[5], mine), counts, reserved, redis.call('HGETALL', KEYS[8]),
 }

@@ -18,15 +18,16 @@ from asterisk_plugin.errors import StoreCorruptError, StoreError, StoreNotReadyE
 from asterisk_plugin.ports import EventKind, Position, ProjectionState
 from asterisk_plugin.store import keys, scripts
 from asterisk_plugin.store.announcements import CHANNEL, MANY
+from asterisk_plugin.store.ended import writes_of
 from asterisk_plugin.store.inspection import evictions, has_unknown_server
 from asterisk_plugin.store.opening import open_client
-from asterisk_plugin.store.records import whole_ms, write_of
+from asterisk_plugin.store.records import whole_ms
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from asterisk_plugin.ports import StoredEvent
-    from asterisk_plugin.store.records import Write
+    from asterisk_plugin.store.writes import Count, Write
 
 BULK_TIMEOUT_S = 10.0
 """Longest wait for one step of a projection: it may do a thousand times a decision's work."""
@@ -51,6 +52,8 @@ class Projection:
         keep_attempts_s: Attempts older than this, in seconds, are left out. May be set again: a
             larger value makes the store incomplete, so that the projector builds it anew; a
             smaller one removes nothing, because other nodes' rules may count further back.
+        zone: By whose days campaigns' calls are counted, IANA. May be set again: then what was counted by another
+            zone's days is not looked at any more, and campaigns begin anew with agents who are reserved.
         timeout_s: Longest wait for one step.
         wall_clock: Seconds since 1970, for the age of attempts.
 
@@ -63,6 +66,7 @@ class Projection:
         url: str,
         *,
         keep_attempts_s: float,
+        zone: str = "Etc/UTC",
         timeout_s: float = BULK_TIMEOUT_S,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -76,6 +80,7 @@ class Projection:
         self._check_markers_at = 0.0
         self._show_life_at = 0.0
         self.keep_attempts_s = keep_attempts_s
+        self.zone = zone
         self.ledger_id: str | None = None
         """The ledger that decisions rely on, by the hash of its first row; empty while it has none,
         None until somebody has looked. The projector sets it."""
@@ -118,9 +123,9 @@ class Projection:
             StoreCorruptError: A key holds the wrong type of value.
             StoreError: The store cannot answer; the run may be applied again.
         """
-        oldest_ms = self._wall_clock() * 1000 - self._longest_keep_ms
-        writes = [write for write in map(write_of, events) if write is not None]
-        await self._write(w for w in writes if not w.is_attempt or w.number >= oldest_ms)
+        now_ms, keep_ms = self._wall_clock() * 1000, self._longest_keep_ms
+        writes = [write for row in events for write in writes_of(row, self.zone)]
+        await self._write(write for write in writes if write.is_kept(now_ms, keep_ms))
         await self._move_on(events[-1].seq, events[-1].hash, after=events[0].seq - 1)
         if any(row.event.kind is EventKind.IMPORT and row.event.body.get("what") == "objections" for row in events):
             with contextlib.suppress(StoreError):  # a user without the right to publish still writes
@@ -248,11 +253,11 @@ class Projection:
     async def _for_each_bucket(self, do: Callable[[str], Awaitable[object]]) -> None:
         await _all_of(do(bucket) for bucket in keys.BUCKETS)
 
-    async def _write(self, writes: Iterable[Write]) -> None:
-        together: dict[str, list[Write]] = {}
+    async def _write(self, writes: Iterable[Write | Count]) -> None:
+        together: dict[str, list[Write | Count]] = {}
         for write in writes:
             # Only what lies in one slot of a Cluster may be written in one call.
-            slot = keys.bucket_of(write.person) if self._client.is_cluster else ""
+            slot = write.bucket if self._client.is_cluster else ""
             together.setdefault(slot, []).append(write)
         await _all_of(
             self._write_some(several[at : at + WRITES_PER_CALL])
@@ -260,16 +265,14 @@ class Projection:
             for at in range(0, len(several), WRITES_PER_CALL)
         )
 
-    async def _write_some(self, writes: Sequence[Write]) -> None:
-        buckets = sorted({keys.bucket_of(write.person) for write in writes})
+    async def _write_some(self, writes: Sequence[Write | Count]) -> None:
+        buckets = sorted({write.bucket for write in writes})
         args: list[str | int] = [self._generation, len(buckets)]
         for write in writes:
-            if write.is_attempt:
-                args += ("z", write.name, write.number, write.number + self._longest_keep_ms)
-            else:
-                args += ("h", write.name, write.number, write.value)
+            args += write.args(self._longest_keep_ms)
         markers = itertools.chain.from_iterable(map(_markers_of, buckets))
-        await self._client.run(scripts.PROJECT, [*markers, *(write.key for write in writes)], args)
+        written = itertools.chain.from_iterable(write.keys for write in writes)
+        await self._client.run(scripts.PROJECT, [*markers, *written], args)
 
     async def _remove(self, names: Iterable[str]) -> None:
         by_bucket: dict[str, list[str]] = {}

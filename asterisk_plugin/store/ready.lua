@@ -3,7 +3,7 @@
 -- layout means that an older or newer program filled it, whose objections would not be found here.
 -- ARGV[2] is the ledger the caller relies on, `*` when it does not know.
 local marker = redis.call('GET', KEYS[1])
-local filled_from, stored_keep = string.match(marker or '', '^%x+:([^:]*):(%d+):2$')
+local filled_from, stored_keep = string.match(marker or '', '^%x+:([^:]*):(%d+):3$')
 if not filled_from then
   return {'NOT-READY', server_ms}
 end

@@ -9,13 +9,14 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from asterisk_plugin.core.facts import Consent, Objection, Relationship
 from asterisk_plugin.errors import LedgerBrokenError, StoreCorruptError
 from asterisk_plugin.ports import EventKind, StoredEvent
 from asterisk_plugin.store import keys
+from asterisk_plugin.store.writes import Write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,27 +29,6 @@ _T = TypeVar("_T")
 
 _CONSENT_FIELDS = ("kind", "given_at", "expires_at", "callable_from", "callable_until", "reference")
 _RELATIONSHIP_FIELDS = ("started_on", "ended_on", "last_purchase_on", "reference")
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """One write that a ledger row asks for.
-
-    Args:
-        person: Tag of the number.
-        key: The key it goes to.
-        is_attempt: A sorted set's member; otherwise a hash's field.
-        name: Member or field.
-        number: Epoch milliseconds of an attempt; seq of a record.
-        value: JSON of a record; empty for an attempt.
-    """
-
-    person: str
-    key: str
-    is_attempt: bool
-    name: str
-    number: int
-    value: str = ""
 
 
 def epoch_ms(moment: dt.datetime) -> int:

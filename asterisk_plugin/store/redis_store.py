@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import astuple
 from typing import TYPE_CHECKING, Any
 
 from asterisk_plugin.core.facts import AttemptCount, PersonRecords
 from asterisk_plugin.errors import LedgerError, StoreCorruptError, StoreError, StoreNotReadyError
-from asterisk_plugin.ports import Redeemed, Redemption
+from asterisk_plugin.ports import CallTerms, PassedLeg, Redeemed, Redemption
 from asterisk_plugin.store import keys, scripts
+from asterisk_plugin.store.ended import read_ended
 from asterisk_plugin.store.inspection import check_usable
 from asterisk_plugin.store.opening import open_client
+from asterisk_plugin.store.pacing import LANDED_MS, pace_args, pace_keys, read_pace
 from asterisk_plugin.store.projection import Projection
 from asterisk_plugin.store.records import (
     attempt_member,
@@ -30,8 +33,8 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Awaitable, Callable, Sequence
 
-    from asterisk_plugin.core.facts import AttemptLimit
-    from asterisk_plugin.ports import LookUp
+    from asterisk_plugin.core.facts import AttemptLimit, PaceFacts
+    from asterisk_plugin.ports import LookUp, PaceQuery
 
 
 class RedisStore:
@@ -45,6 +48,7 @@ class RedisStore:
         identify: Tells which ledger decisions rely on (`callflow.projector.ledger_id`); asked once,
             and again while that ledger is empty. A store filled from another one is not ready then.
             None: nobody looks, unless a projector in this process did.
+        zone: By whose days campaigns' calls are counted, IANA.
         head: How far the ledger is. With it a server that was restarted or replaced is relied on only when
             the projector has brought it that far; None where no projector runs beside.
 
@@ -59,13 +63,14 @@ class RedisStore:
         timeout_s: float,
         keep_attempts_s: float,
         connections: int = 1,
+        zone: str = "Etc/UTC",
         identify: Callable[[], Awaitable[str]] | None = None,
         head: Callable[[], Awaitable[tuple[int, str]]] | None = None,
     ) -> None:
         self.client = open_client(url, timeout_s=timeout_s, connections=connections)
         self._watch = ServerWatch(self.client, head=head)
         self._identify = identify
-        self.projection = Projection(url, keep_attempts_s=keep_attempts_s)
+        self.projection = Projection(url, keep_attempts_s=keep_attempts_s, zone=zone)
         """How the ledger gets into this store; it has connections of its own."""
 
     @property
@@ -121,7 +126,7 @@ class RedisStore:
         args = self._look_up_args(query, await self._ledger())
         timeout_s = give_up_at - asyncio.get_running_loop().time()
         reply = await self.client.run(scripts.LOOK_UP, _look_up_keys(query), args, timeout_s=timeout_s)
-        objections, given, withdrawn, relationships, counts, reserved = reply
+        objections, given, withdrawn, relationships, counts, reserved, ended = reply
         try:
             # The call may have made a new connection, to a server that nobody has looked over.
             await self._watch.usable()
@@ -131,6 +136,7 @@ class RedisStore:
                 relationships=read_relationships(relationships),
                 attempts=_counts(query.limits, counts),
                 reserved=bool(reserved),
+                ended=read_ended(ended),
             )
         except StoreError:
             if reserved:
@@ -149,6 +155,33 @@ class RedisStore:
             (keys.attempts(person), keys.token(person, token)),
             (attempt_member(principal, campaign, attempt_id),),
         )
+
+    async def pace(self, query: PaceQuery) -> PaceFacts:
+        """Read how a campaign's calls ended and, when asked, count one more as under way: atomic, one round trip.
+
+        Raises:
+            StoreNotReadyError: The store is not filled from the ledger, or from another one, or throws records away.
+            StoreError: The store cannot answer in time. It may have counted the call; it is given up by itself.
+        """
+        await self._watch.usable()
+        reply = await self.client.run(scripts.PACE, pace_keys(query), (await self._ledger(), *pace_args(query)))
+        # The call may have made a new connection, to a server that lacks the newest ends.
+        await self._watch.usable()
+        return read_pace(query, reply)
+
+    async def end_flight(self, campaign: str, attempt_id: str, *, harmless: bool = False) -> None:
+        """A call without a reserved agent is not under way any more; nothing happens when none of this id is.
+
+        Args:
+            campaign: Its campaign.
+            attempt_id: The call.
+            harmless: It can no longer end without an agent: one came in time, or it is not dialled. Otherwise its place
+                is held until its end is counted, so that it is never neither under way nor counted.
+
+        Raises:
+            StoreError: The store cannot answer in time; the call is given up by itself.
+        """
+        await self.client.run(scripts.LAND, (keys.flights(campaign),), (attempt_id, 0 if harmless else LANDED_MS))
 
     async def redeem(self, *, person: str, token: str, shown: str, now: dt.datetime) -> Redeemed:
         """Use a token up, whatever comes of it: atomic with a last look at the objections.
@@ -173,17 +206,51 @@ class RedisStore:
                 attempt_id=values["attempt_id"],
                 campaign=values["campaign"],
                 principal=values["principal"],
+                terms=CallTerms(*values.get("terms", ())),
             )
         except (KeyError, ValueError, TypeError) as exc:
             raise StoreCorruptError(f"a token of the store cannot be read: {exc!r}") from exc
 
-    async def mark_passed(self, unique_id: str) -> None:
-        """Remember for 24 hours that this trunk channel passed the gate.
+    async def mark_passed(self, unique_id: str, leg: PassedLeg) -> None:
+        """Remember for 24 hours that this trunk channel passed the gate, and what it dials for.
 
         Args:
             unique_id: Names the channel among those of every Asterisk; any text.
+            leg: What it dials for.
         """
-        await self.client.execute("SET", keys.passed(unique_id), "1", "PX", keys.PASSED_LIFETIME_MS)
+        value = _encode(astuple(leg))
+        await self.client.execute("SET", keys.passed(unique_id), value, "PX", keys.PASSED_LIFETIME_MS)
+
+    async def passed_leg(self, unique_id: str) -> PassedLeg | None:
+        """What a trunk channel dials for; None when it did not pass the gate.
+
+        Raises:
+            StoreCorruptError: What is kept cannot be read.
+            StoreError: The store cannot answer in time.
+        """
+        value = await self.client.execute("GET", keys.passed(unique_id))
+        if value is None:
+            return None
+        try:
+            attempt_id, person, campaign, principal, terms = json.loads(value)
+            return PassedLeg(attempt_id, person, campaign, principal, CallTerms(*terms))
+        except (ValueError, TypeError) as exc:
+            raise StoreCorruptError(f"the mark of a call that passed cannot be read: {exc!r}") from exc
+
+    async def keep_call(self, asterisk: str, unique_id: str, call: str) -> None:
+        """Remember a running call as text, so that a restarted service finds it."""
+        await self.client.execute("HSET", keys.running(asterisk), unique_id, call)
+        await self.client.execute("PEXPIRE", keys.running(asterisk), keys.PASSED_LIFETIME_MS)
+
+    async def drop_call(self, asterisk: str, unique_id: str) -> None:
+        """A running call has ended and is recorded."""
+        await self.client.execute("HDEL", keys.running(asterisk), unique_id)
+
+    async def kept_calls(self, asterisk: str) -> dict[str, str]:
+        """The calls remembered of one Asterisk, by unique id."""
+        found = await self.client.execute("HGETALL", keys.running(asterisk))
+        flat = [value.decode("utf-8", "backslashreplace") for value in _flat(found)]
+        return dict(zip(flat[::2], flat[1::2], strict=True))
 
     async def has_passed(self, unique_id: str) -> bool:
         """Tell whether this trunk channel passed the gate."""
@@ -192,6 +259,14 @@ class RedisStore:
     async def forget_passed(self, unique_id: str) -> None:
         """The trunk channel has ended."""
         await self.client.execute("DEL", keys.passed(unique_id))
+
+    async def claim(self, what: str) -> bool:
+        """Tell whether this process may do something that one of several is to do: the first that asks within an hour.
+
+        Args:
+            what: Names it, any text.
+        """
+        return bool(await self.client.execute("SET", keys.claim(what), "1", "NX", "PX", keys.CLAIM_LIFETIME_MS))
 
     async def _ledger(self) -> str:
         """The ledger that the store must be filled from, `*` when nobody told."""
@@ -213,6 +288,7 @@ class RedisStore:
             "campaign": query.campaign,
             "shown": query.shown,
             "expires_ms": now_ms + lifetime_ms,
+            "terms": astuple(query.terms),
         }
         args: list[Any] = [
             ledger_id,
@@ -244,6 +320,11 @@ class RedisStore:
             return
 
 
+def _flat(found: Any) -> list[bytes]:
+    """Names and values of a hash in turn, whatever form the client gives them."""
+    return [each for pair in found.items() for each in pair] if isinstance(found, dict) else list(found)
+
+
 def _look_up_keys(query: LookUp) -> tuple[str, ...]:
     person = query.person
     return (
@@ -254,6 +335,7 @@ def _look_up_keys(query: LookUp) -> tuple[str, ...]:
         keys.relationships(person),
         keys.attempts(person),
         keys.token(person, query.token),
+        keys.ended(person),
     )
 
 

@@ -37,9 +37,11 @@ def _read(name: str) -> str:
 
 
 LOOK_UP = _script("look_up", after=("ready", "standing"))
+PACE = _script("pace", after=("ready",))
 REDEEM = _script("redeem", after=("ready", "standing"))
 # Undoing is wanted however late it comes.
 RELEASE = _script("release", guarded=False)
+LAND = _script("land", guarded=False)
 # And so is an objection.
 OBJECT = _script("object", after=("announce", "ready"), guarded=False)
 PROJECT = _script("project")
@@ -50,5 +52,5 @@ POSITION = _script("position")
 MOVE_ON = _script("move_on")
 LEASE = _script("lease")
 
-ALL = (LOOK_UP, REDEEM, RELEASE, OBJECT, PROJECT, REMOVE, MARK, TAKE_OUT, POSITION, MOVE_ON, LEASE)
+ALL = (LOOK_UP, PACE, LAND, REDEEM, RELEASE, OBJECT, PROJECT, REMOVE, MARK, TAKE_OUT, POSITION, MOVE_ON, LEASE)
 """Every script: a new connection makes the server know them before it is used."""

@@ -33,6 +33,7 @@ from asterisk_plugin.errors import (
     ManagerLostError,
     NoSuchCallError,
     NotRecordedError,
+    StoreTimeoutError,
 )
 from asterisk_plugin.settings.service import HttpSettings, TokenSettings
 
@@ -67,6 +68,14 @@ class FakeDesk:
     async def named(self, name):
         self._take("named", name)
         return (ENTRY,) if name == ENTRY.reference else ()
+
+    async def refuse(self, values, *, token, key):
+        self._take("refuse", values, token, key)
+        return {"id": "b" * 32}
+
+    async def pace(self, campaign, asked):
+        self._take("pace", campaign, asked)
+        return {"may_overdial": 3} if campaign == "spring" else None
 
     async def transfer(self, values):
         self._take("transfer", values)
@@ -114,6 +123,28 @@ async def test_an_objection_is_entered_with_the_name_of_its_token(api):
     assert answer[:2] == (201, {"reference": "0123456"})
     assert answer[2]["Cache-Control"] == "no-store"
     assert api.desk.asked == [("enter", body, "crm", "call 7")]
+
+
+async def test_a_refusal_is_entered_with_the_name_of_its_token(api):
+    """Who enters objections may enter these too."""
+    body = {"number": "+31612345001", "campaign": "spring"}
+    answer = await api.ask("POST", "/v1/refusals", body=body, token=WRITER, headers={"Idempotency-Key": "call 7"})
+    assert answer[:2] == (201, {"id": "b" * 32})
+    assert api.desk.asked == [("refuse", body, "dialer", "call 7")]
+    api.desk.error = LedgerUnavailableError("the disk is full")
+    assert (await api.ask("POST", "/v1/refusals", body=body))[0] == 503
+
+
+async def test_a_pace_is_read_by_whoever_may_read(api):
+    """Of a campaign that there is, in time."""
+    answer = await api.ask("GET", "/v1/campaigns/spring/pace?country=nl")
+    assert answer[:2] == (200, {"may_overdial": 3})
+    assert api.desk.asked == [("pace", "spring", {"country": "nl"})]
+    assert (await api.ask("GET", "/v1/campaigns/autumn/pace"))[0] == 404
+    assert (await api.ask("GET", "/v1/campaigns/spring/pace", token=WRITER))[0] == 403
+    api.desk.error = StoreTimeoutError("the store is silent")
+    status, body, headers = await api.ask("GET", "/v1/campaigns/spring/pace")
+    assert (status, body["error"], headers["Retry-After"]) == (503, "unavailable", "1")
 
 
 async def test_objections_are_read_page_by_page(api):
@@ -396,9 +427,9 @@ async def test_the_right_in_the_readme_is_the_one_that_is_asked_for(api):
     text = (Path(__file__).parents[2] / "README.md").read_text()
     rights = {"enter", "read", "transfer"}
     listed = [(method, path, right) for method, path, right in ROUTE.findall(text) if right]
-    assert len(listed) == 4
+    assert len(listed) == 6
     for method, path, right in listed:
         for may, expected in ((rights - {right}, True), ({right}, False)):
             api.tokens.replace([TokenSettings(name="x", sha256=digest_of(ALL), may=tuple(may))])
-            status, _, _ = await api.ask(method, path.replace("{name}", "0123456"), body={})
+            status, _, _ = await api.ask(method, path.replace("{name}", "0123456").replace("{id}", "spring"), body={})
             assert (status == 403) is expected, (method, path, may)

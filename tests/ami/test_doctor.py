@@ -10,7 +10,7 @@ from fake_ami import REFUSED, FakeAmi, fake_ami, recorded, settings_for
 from asterisk_plugin.ami import answers, findings
 from asterisk_plugin.ami.endpoints import judge_endpoint
 from asterisk_plugin.ami.findings import State
-from asterisk_plugin.ami.inspect import MODULES, PJSIP_MODULES, Expected, Login, inspect_asterisk
+from asterisk_plugin.ami.inspect import ATTEMPT_EVENTS, MODULES, PJSIP_MODULES, Expected, Login, inspect_asterisk
 
 PERMISSION_DENIED = recorded("denied")
 COMMANDS = {
@@ -255,6 +255,30 @@ def test_our_own_user_should_not_be_able_to_dial():
     (check,) = findings.judge_own_rights("watch", NEEDED | {"Originate"})
     assert (check.state, check.remedy) == (State.WARN, "in manager.conf: write = call,reporting,user")
     assert findings.judge_own_events("watch", frozenset({"system"})).state is State.FAIL
+
+
+def test_whoever_follows_attempts_needs_user_events_too():
+    """What the dialplan found out comes as one."""
+    check = findings.judge_own_events("watch", frozenset({"call"}), ATTEMPT_EVENTS)
+    assert (check.state, check.remedy) == (State.FAIL, "in manager.conf: read = call,user")
+    assert "who answered" in check.sentence
+
+
+@pytest.mark.parametrize(
+    ("gone", "amd", "state", "words"),
+    [
+        ("", True, State.OK, "can be brought"),
+        ("app_audiosocket", True, State.WARN, "app_amd is asked"),
+        ("app_audiosocket", False, State.WARN, "recorded messages are not played"),
+        ("app_chanspy", True, State.WARN, "no machine is heard during a call"),
+    ],
+)
+def test_what_brings_the_sound_of_calls_is_looked_for(gone, amd, state, words):
+    """Without it less is heard, and the doctor says what."""
+    modules = {name: name != gone for name in findings.HEARING_MODULES} | {"app_amd": amd}
+    check = findings.judge_hearing(modules)
+    assert check.state is state
+    assert words in check.sentence
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from asterisk_plugin.errors import (
     StoreNotReadyError,
     StoreUnreachableError,
 )
-from tests.fakes import TUESDAY_11, FakeStore, make_gate
+from tests.fakes import TUESDAY_11, FakeStore, RecordingObserver, make_gate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -553,7 +553,7 @@ async def test_the_service_knows_the_sites_own_emergency_numbers():
     """Those of `gate.emergency_extra` too, after a reload as well."""
     gate = make_gate()
     node = SimpleNamespace(gate=gate, store=gate.store, ledger=gate.ledger, waits=None)
-    watched = watch_asterisk(node, settings_for(1), lambda _: None, observer=None)
+    watched = watch_asterisk(node, settings_for(1), lambda _: None, observer=RecordingObserver())
     assert watched.running._spares("112")
     assert not watched.running._spares("0049301234567")
     gate.site = dataclasses.replace(gate.site, emergency_extra=frozenset({"0049301234567"}))

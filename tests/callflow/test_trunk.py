@@ -39,7 +39,10 @@ async def test_a_good_token_passes_and_the_watchdog_knows():
     await trunk(gate, call)
     assert call.set == {"RINGFENCE_LANGUAGE": "nl", "RINGFENCE_TRUNK": "PASS"}
     assert call.order[-1] == "RINGFENCE_TRUNK"
-    assert store.passed == {"1790000000.7/PJSIP/carrier-00000001"} == gate.passed
+    assert store.passed.keys() == {"1790000000.7/PJSIP/carrier-00000001"} == gate.passed
+    (passed,) = store.passed.values()
+    assert (passed.attempt_id, passed.campaign, passed.principal) == (TOKEN, "tulip-nl", "tulip")
+    assert passed.person == gate.tag(NUMBER)
     assert store.redeemed_with == ["+31201234567"]
     assert ledger.events[-1].body["result"] == "pass"
 

@@ -101,7 +101,8 @@ def test_every_command_is_there():
     names = [command.name or command.callback.__name__ for command in app.registered_commands]
     names += [group.name for group in app.registered_groups]
     service, rules = "serve reload rebuild doctor dialplan prompts token transfer", "check config objection-line"
-    assert sorted(names) == sorted(f"{service} {rules} object objections consent relationship evidence queue".split())
+    people = "object objections refuse consent relationship evidence queue report"
+    assert sorted(names) == sorted(f"{service} {rules} {people}".split())
 
 
 def test_start_up_loads_no_server_and_no_database():

@@ -135,7 +135,7 @@ def test_without_a_store_the_answer_is_not_now(site):
     result = site.run("check", PERSON, "--campaign", "tulip-nl", "--at", TUESDAY_11)
     assert result.exit_code == 3
     assert "DEFER  store-unavailable" in result.stdout
-    assert "could not be checked: attempts, consents, objections, relationships" in result.stdout
+    assert "could not be checked: abandoned-calls, attempts, consents, ended-calls, objections" in result.stdout
     assert "no service runs on data directory" in result.stdout
 
 

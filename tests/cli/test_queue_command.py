@@ -20,7 +20,7 @@ from asterisk_plugin.ledger.bulk import append_all
 from asterisk_plugin.settings.data_dir import DataDir
 
 AT = dt.datetime(2026, 11, 24, 10, tzinfo=dt.UTC)
-MADE = {".png": b"\x89PNG\r\n\x1a\n", ".svg": b"<?xml"}
+MADE = {".png": b"\x89PNG\r\n\x1a\n", ".svg": b"<?xml", ".pdf": b"%PDF-"}
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_single_waits_are_evidence_and_harmless(desk: Desk, tmp_path: Path):
     assert (going_on["left"], going_on["waited_s"], going_on["in_time"]) == ("", "", "")
 
 
-@pytest.mark.parametrize("name", ["picture.png", "picture.svg", "PICTURE.PNG"])
+@pytest.mark.parametrize("name", ["picture.png", "picture.svg", "picture.pdf", "PICTURE.PNG"])
 def test_the_picture_is_one(desk: Desk, tmp_path: Path, name: str):
     """Of the kind that its name says, with everything on it."""
     for number in range(30):
@@ -160,7 +160,7 @@ def test_what_cannot_be_done_is_one_line(desk: Desk, tmp_path: Path):
     """And no file is left or lost."""
     assert "nothing was ever recorded" in refused(desk, "report")
     waited(desk, 1, 0, how=None)
-    assert "must end with .png or .svg" in refused(desk, "report", "--plot", str(tmp_path / "picture.gif"))
+    assert "must end with .png, .svg or .pdf" in refused(desk, "report", "--plot", str(tmp_path / "picture.gif"))
     for name in ("no/such/folder/x.csv", "ledger/x.csv", "."):
         desk.write("ledger", "a file")
         assert "is no file" in (why := refused(desk, "report", "--waits", str(tmp_path / name))) or "written" in why

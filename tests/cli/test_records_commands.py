@@ -132,3 +132,34 @@ def test_a_place_without_records_is_told_and_nothing_is_made(desk: Desk):
     assert said.code == 2
     assert "nothing was ever recorded" in said.err
     assert not desk.data_dir.exists()
+
+
+def test_a_refusal_is_recorded_and_in_force_at_once(desk_with_store: Desk):
+    """With the campaign's principal; the number is sealed. It is no objection."""
+    desk = desk_with_store
+    said = desk.run("refuse", "06 1234 5001", "--campaign", "tulip-nl", "--by", "kim", "--country", "nl")
+    assert (said.code, said.err) == (0, "")
+    assert f"{ANNE} refused an offer of" in said.out
+    assert "in force now" in said.out
+    (refusal,) = desk.history(ANNE)
+    assert refusal["kind"] == "refusal"
+    assert refusal["body"] == {"principal": "tulip", "campaign": "tulip-nl", "channel": "cli", "by": "kim"}
+    assert refusal["sealed"] == {"number": ANNE}
+    assert decided(desk, ANNE) == ("DENY", "consent-missing")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ((ANNE, "--campaign", "tulip-ln"), "did you mean `tulip-nl`?"),
+        (("112", "--campaign", "tulip-nl"), "it is nobody's own number"),
+        ((ANNE, "--campaign", "tulip-nl", "--at", "2099-01-01"), "future"),
+        ((ANNE,), "--campaign"),
+    ],
+)
+def test_a_refusal_that_cannot_be_meant_is_refused(desk: Desk, arguments: tuple[str, ...], complaint: str):
+    """One sentence, exit code 2, and nothing recorded."""
+    said = desk.run("refuse", *arguments)
+    assert said.code == 2
+    assert complaint in said.err
+    assert desk.rows() == 0

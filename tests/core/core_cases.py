@@ -11,8 +11,11 @@ from asterisk_plugin.core.facts import (
     AttemptCount,
     AttemptFacts,
     Consent,
+    EndedCall,
     Objection,
+    PaceFacts,
     PersonRecords,
+    RateCount,
     Relationship,
 )
 from asterisk_plugin.core.number import parse_number
@@ -97,7 +100,20 @@ def records(facts: AttemptFacts, now: dt.datetime, **held) -> PersonRecords:
         ),
         attempts=tuple(counts),
         reserved=True,
+        ended=tuple(
+            EndedCall(**({"principal": "acme", "campaign": "spring"} | each)) for each in held.get("ended", ())
+        ),
     )
+
+
+def pace_of(
+    facts: AttemptFacts, now: dt.datetime, *, in_flight: int = 0, has_room: bool = True, **ended: int
+) -> PaceFacts:
+    """What the store says of the campaign: how calls ended in each window; `no_answer` for `no-answer`."""
+    counts = {outcome.replace("_", "-"): count for outcome, count in ended.items()}
+    limits = Hearing(facts, now).slot_limits
+    found = tuple(RateCount(limit.id, limit.first_day, counts) for limit in limits)
+    return PaceFacts(in_flight, found, has_room, reserved=has_room)
 
 
 def attempt(now: dt.datetime = MORNING, number: str = NL_NUMBER, **changes) -> AttemptFacts:
@@ -105,7 +121,8 @@ def attempt(now: dt.datetime = MORNING, number: str = NL_NUMBER, **changes) -> A
 
     `site`, `campaign`, `principal`, `asset`: fields to change; `channel`: caller number on the channel;
     `caller_ids`: more than one asset; `held`: records (see `records`), None when the store is away;
-    `no_campaign`: the campaign is not known.
+    `no_campaign`: the campaign is not known; `agent`: id of the reserved one; `pace`: see `pace_of`, none when not
+    given.
     """
     caller_id = DE_CALLER_ID if number.startswith("+49") else NL_CALLER_ID
     own = changes.get("asset", {})
@@ -144,6 +161,16 @@ def attempt(now: dt.datetime = MORNING, number: str = NL_NUMBER, **changes) -> A
         site=site,
         now=now,
     )
-    facts = AttemptFacts(dialled=number, called=called, campaign_id="spring", campaign=known, shown=shown, site=site)
+    facts = AttemptFacts(
+        dialled=number,
+        called=called,
+        campaign_id="spring",
+        campaign=known,
+        shown=shown,
+        site=site,
+        agent_id=changes.get("agent", ""),
+    )
+    if "pace" in changes:
+        facts = replace(facts, pace=pace_of(facts, now, **changes["pace"]))
     held = changes.get("held", {"consents": [CONSENT]})
     return facts if held is None else replace(facts, records=records(facts, now, **held))

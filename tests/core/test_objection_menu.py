@@ -572,7 +572,23 @@ def test_every_prompt_said_is_in_the_catalogue_and_every_one_there_is_said():
         *call("1~3###").said,
         *call("0", offer(person_available=True)).said,
         *call("1", offer(call_back="0123456789"), **NEVER).said,
+        *call("1", offer(call_back="0123456789", path="abandoned")).said,
     }
     own = {"company-linde", "centre-rufwerk"}
     assert said - own <= OBJECTION_NAMES
     assert said >= OBJECTION_NAMES - {"a-company-unknown", "a-centre-unknown"}
+
+
+def test_the_message_of_an_abandoned_call_says_who_called_for_whom_and_a_number_and_takes_the_key():
+    """No agent was there in time: no advertising, and one key is enough."""
+    said = call("1", offer(call_back="+493012345", path="abandoned")).said
+    assert said[0] == "abandoned-no-agent"
+    assert said.index("you-were-called-by") < said.index("company-linde") < said.index("reach-us-at")
+    number = said[said.index("reach-us-at") + 1 : said.index("press-1-company")]
+    assert "".join(name.removeprefix("digit-") for name in number) == "03012345"
+    assert "recorded-company" in said
+
+
+def test_without_a_number_to_call_none_is_announced():
+    """Half a sentence would be worse."""
+    assert "reach-us-at" not in call("1", offer(call_back="", path="abandoned")).said

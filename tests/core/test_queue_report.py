@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from asterisk_plugin.core.queue_report import NAMED, SHARES, Share, as_values
-from asterisk_plugin.core.queue_tally import Tally, lengths_of, report_of
+from asterisk_plugin.core.figures import Share, lengths_of
+from asterisk_plugin.core.queue_report import NAMED, SHARES, as_values
+from asterisk_plugin.core.queue_tally import Tally, report_of
 from asterisk_plugin.core.queue_wait import Limits, Told, Wait, judge
 from asterisk_plugin.core.waiting import Left
 

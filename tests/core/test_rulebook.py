@@ -3,7 +3,7 @@
 import datetime as dt
 
 import pytest
-from core_cases import MORNING, RULEBOOKS, SHIPPED, attempt, rulebook_of
+from core_cases import MORNING, SHIPPED, attempt, rulebook_of
 
 from asterisk_plugin.core.engine import decide
 from asterisk_plugin.core.parameters import Span
@@ -304,11 +304,10 @@ def test_a_value_from_memory_denies_until_the_admin_accepts_it():
 
 def test_the_shipped_rulebooks_hold_nothing_from_memory():
     """Every value was read somewhere, was checked by a day, and names its source."""
-    assert sorted(path.stem for path in RULEBOOKS.glob("*.toml")) == ["de", "nl"]
     for book in SHIPPED.values():
         assert book.recall == ()
         for parameter in book.parameters.values():
-            assert parameter.checked_on == dt.date(2026, 11, 21)
+            assert parameter.checked_on >= dt.date(2026, 11, 21)
             assert all(value.source.text and value.source.checked_on for value in parameter.values)
 
 

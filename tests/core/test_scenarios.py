@@ -15,6 +15,7 @@ NUMBERS = {"nl": NL_NUMBER, "de": DE_NUMBER}
 KEYS = {
     "name", "now", "number", "decision", "reason", "not_before", "ring_s", "show", "source", "also",
     "site", "campaign", "principal", "asset", "channel", "calling_pres", "held", "zones",
+    "agent", "pace",
 }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ INSTALLED = {
     "ringfence-dial.conf",
     "ringfence-features.conf.sample",
     "ringfence-objection.conf",
+    "ringfence-answered.conf",
     "ringfence-outcome.conf",
     "ringfence-queue.conf",
     "ringfence-trunk.conf",
@@ -29,7 +30,7 @@ INSTALLED = {
 def test_the_shipped_files_are_checked_when_none_are_named() -> None:
     """Exit 0 and a count."""
     result = CliRunner().invoke(dialplan_app, ["check"])
-    assert (result.exit_code, result.stdout) == (0, "7 file(s), 0 problem(s)\n")
+    assert (result.exit_code, result.stdout) == (0, "8 file(s), 0 problem(s)\n")
 
 
 def test_a_bad_file_is_named_with_its_line_and_exit_code_2(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from tests.lab.manager import Manager, ManagerFailed, Message
 from tests.lab.ports import die_with_parent, end_process, free_rtp_ports, free_tcp_port, free_udp_port
-from tests.lab.sound_folders import link_data, link_prompts, write_music, write_silence
+from tests.lab.sound_folders import link_data, link_prompts, write_music, write_silence, write_voices
 from tests.lab.wire_record import MARKER, Invite, SipMessage, invites_in, invites_out, read_capture
 
 if TYPE_CHECKING:
@@ -124,6 +124,7 @@ class Asterisk:
         link_prompts(self.folder / "data" / "sounds")
         write_silence(self.folder / "sounds" / "silence.wav")
         write_music(self.folder / "music" / "tone.wav")
+        write_voices(self.folder)
 
     async def start(self) -> None:
         """Start it and wait until it is fully booted and its SIP traffic is recorded.

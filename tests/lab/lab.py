@@ -197,6 +197,7 @@ class Lab:
         name: str = "",
         pres: str = "allowed",
         originator: Mapping[str, str] | None = None,
+        then: Mapping[str, str] | None = None,
     ) -> RunningAttempt:
         """Have the PBX's dialplan call `Gosub(ringfence-dial,s,1(number,campaign,agent))`.
 
@@ -208,6 +209,8 @@ class Lab:
             name: CALLERID(name).
             pres: CALLERID(pres).
             originator: Variables that whoever originates the call adds, `__RINGFENCE_AGI`.
+            then: What the originating side does once the call is connected, as fields of an Originate: `Application`
+                and `Data`, or `Context`, `Exten` and `Priority`. It waits silently by default.
         """
         variables = {
             **(originator or {}),
@@ -218,7 +221,7 @@ class Lab:
             "LAB_CALLER_NAME": name,
             "LAB_CALLER_PRES": pres,
         }
-        return await self._originate("lab-dial", variables)
+        return await self._originate("lab-dial", variables, then=then)
 
     async def dial(self, number: str, campaign: str, *, timeout_s: float = 30, **caller: str) -> Attempt:
         """`begin`, then wait for the end.
@@ -287,7 +290,9 @@ class Lab:
         file.write_text("\n".join((*lines, f'exec {" ".join(map(quote, command))} "$@"', "")))
         file.chmod(0o755)
 
-    async def _originate(self, context: str, variables: Mapping[str, str]) -> RunningAttempt:
+    async def _originate(
+        self, context: str, variables: Mapping[str, str], *, then: Mapping[str, str] | None = None
+    ) -> RunningAttempt:
         id_ = f"{time.time_ns():x}-{next(self._ids)}"
         outcome = self._outcomes[id_] = asyncio.get_running_loop().create_future()
         running = RunningAttempt(id_, outcome)
@@ -295,8 +300,7 @@ class Lab:
             "Originate",
             {
                 "Channel": f"Local/s@{context}/n",
-                "Application": "Wait",
-                "Data": "3600",
+                **(then or {"Application": "Wait", "Data": "3600"}),
                 "Timeout": "120000",
                 "Async": "true",
                 "Variable": [f"{key}={value}" for key, value in {**variables, "LAB_ID": id_}.items()],

@@ -257,6 +257,7 @@ class ServiceProcess:
     def _toml(self, lab: Lab | None) -> str:
         text = (
             f'[agi]\nhost = "{_HOST}"\nport = {self.fastagi_port}\n\n'
+            f"[audiosocket]\nport = 0\n\n"
             f'[http]\nhost = "{_HOST}"\nport = {self.http_port}\n\n'
         )
         if lab is not None:

@@ -7,6 +7,11 @@ import wave
 from array import array
 from pathlib import Path
 
+import numpy as np
+
+from tests.detection.sounds import as_samples
+from tests.detection.voice import speech
+
 SHIPPED = Path(__file__).parents[2] / "config" / "sounds"
 
 
@@ -49,6 +54,54 @@ def write_music(file: Path, seconds: int = 60) -> None:
     second = array("h", (round(MUSIC_PEAK * math.sin(2 * math.pi * MUSIC_HZ * n / 8000)) for n in range(8000)))
     file.parent.mkdir(parents=True, exist_ok=True)
     _write(file, second.tobytes() * seconds)
+
+
+BOXES = 10
+HELLOS_S = (0.6, 0.35, 0.5, 0.8, 1.1, 0.45, 1.4, 0.7, 2.4, 0.9)
+"""How long people speak who answer, each kind; the first says nothing odd."""
+
+GREETINGS_S = (6.0, 2.5, 4.0, 9.0, 3.0, 12.0, 5.0, 7.0, 3.5, 10.0)
+BEEPS = (
+    # hertz (two: both at once), seconds, level of full scale
+    ((1000,), 0.5, 0.3),
+    ((1400,), 0.25, 0.3),
+    ((440,), 0.4, 0.3),
+    ((2100,), 0.3, 0.3),
+    ((850, 1300), 0.4, 0.2),
+    ((620,), 1.0, 0.2),
+    ((1000,), 0.15, 0.3),
+    ((950, 1400), 0.2, 0.2),
+    ((500,), 0.3, 0.1),
+    ((1750,), 0.12, 0.3),
+)
+"""The beep of each mailbox."""
+
+
+def write_voices(folder: Path) -> None:
+    """Write what people and machines say, and each mailbox's greeting and beep; like speech, of no language.
+
+    Args:
+        folder: The Asterisk's own; its sounds are there already.
+    """
+    for place, seconds in enumerate(HELLOS_S):
+        _write(folder / "sounds" / f"hello-{place}.wav", _spoken(seconds, 20 + place))
+    _write(folder / "sounds" / "greeting.wav", _spoken(GREETINGS_S[0], 5))
+    for box, (seconds, (tones, beep_s, level)) in enumerate(zip(GREETINGS_S, BEEPS, strict=True)):
+        place = folder / "spool" / "voicemail" / "default" / str(box)
+        place.mkdir(parents=True, exist_ok=True)
+        _write(place / "unavail.wav", _spoken(seconds, 40 + box))
+        language = folder / "data" / "sounds" / f"b{box}"
+        language.mkdir(exist_ok=True)
+        _write(language / "beep.wav", _tones(tones, beep_s, level))
+
+
+def _spoken(seconds: float, seed: int) -> bytes:
+    return as_samples(speech(seconds, seed)).astype("<i2").tobytes()
+
+
+def _tones(hertz: tuple[int, ...], seconds: float, level: float) -> bytes:
+    times = np.arange(round(seconds * 8000)) / 8000
+    return as_samples(level * sum(np.sin(2 * np.pi * each * times) for each in hertz)).astype("<i2").tobytes()
 
 
 def _write(file: Path, samples: bytes) -> None:

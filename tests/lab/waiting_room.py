@@ -45,6 +45,10 @@ AT_ONCE_S = 2.0
 EVERY_S = 60.0
 DESKS = 6
 PLAIN_S = 30.0
+A_TURN, TURN_S = 2, 0.5
+"""So many may come at once, and again after so many seconds: four a second. Eight a second are 100 people who are all
+spoken to at the same time, which two processors that also play carrier, telephones and witness do not bear."""
+
 _FIRST_NUMBER = 493023125000
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -134,11 +138,11 @@ class WaitingRoom:
         """Keep so many waiting; they come one after the other, and new ones for those who were served."""
         while time.monotonic() < until_s:
             missing = self.wanted - (len(self.called) - len(self.connected))
-            for _ in range(min(missing, 4)):
+            for _ in range(min(missing, A_TURN)):
                 number = next(self.numbers)
                 self.called.append(number)
                 await self.lab.people.calls(number, CALLED, ring_s=900, talk_s=self.chance.uniform(8, 25))
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(TURN_S)
 
     async def agents(self, until_s: float) -> None:
         """Log in and out, at random."""
@@ -166,8 +170,9 @@ class WaitingRoom:
 
     async def judge(self) -> None:
         """Hold what everybody heard, and what the carrier saw, against what was promised."""
-        report, order = self.report, [self.joined[unique_id] for unique_id in self.connected]
-        ours = {call.from_number: call for call in await self.lab.carrier.calls_out()}
+        report, ours = self.report, {call.from_number: call for call in await self.lab.carrier.calls_out()}
+        # After the carrier was asked: agents go on answering meanwhile.
+        order = [self.joined[unique_id] for unique_id in self.connected]
         agents = [call for call in await self.lab.invites() if call.number.startswith("210")]
         first_agent_s = min((call.answered_at_s for call in agents if call.answered_at_s), default=float("inf"))
         report.callers, report.answered = len(self.called), len(order)
@@ -245,6 +250,8 @@ async def run(callers: int, minutes: float, seed: int) -> Report:
     site = service.config / "campaigns.toml"
     site.write_text(site.read_text() + "carrier_limit_s = 0\n")
     await service.start()
+    # The lab's carrier ends no unanswered call, and the dialplan is to know it also while the service is away.
+    await lab.pbx.ami("Setvar", {"Variable": "RINGFENCE_QUEUE_LIMIT_S", "Value": "0"})
     try:
         plain_ms = await plain_cost(lab, callers)
         room = WaitingRoom(lab, service, callers, random.Random(seed))
@@ -254,8 +261,8 @@ async def run(callers: int, minutes: float, seed: int) -> Report:
         jobs = [asyncio.create_task(work(until_s)) for work in (room.callers, room.agents, room.faults)]
         room.report.cpu_ms = {"plain": round(plain_ms, 1), **await _cost(room, until_s)}
         await asyncio.gather(*jobs)
-        stop()
         await room.judge()
+        stop()
         room.report.took_s = time.monotonic() - began_s
         return room.report
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 
 import pytest
 from redis.crc import key_slot
@@ -21,11 +22,12 @@ from store_lab import (
     query,
     until,
 )
+from test_store_rates import ended, limit, pace_query
 
 from asterisk_plugin.callflow.projector import Projector
 from asterisk_plugin.core.person import person_tag
 from asterisk_plugin.errors import StartupError, StoreError, StoreNotReadyError, StoreTimeoutError
-from asterisk_plugin.ports import Redemption
+from asterisk_plugin.ports import PassedLeg, Redemption
 from asterisk_plugin.store import keys, scripts
 from asterisk_plugin.store.projection import Projection
 from asterisk_plugin.store.redis_store import RedisStore
@@ -72,9 +74,19 @@ def test_all_keys_of_a_number_lie_in_one_slot():
             keys.relationships(person),
             keys.attempts(person),
             keys.token(person, numbered(number)),
+            keys.ended(person),
         }
         assert len({key_slot(name.encode()) for name in names}) == 1
     assert len({key_slot(keys.ready(bucket).encode()) for bucket in keys.BUCKETS}) == 256
+    for number in range(50):
+        campaign = f"campaign-{number}"
+        names = {
+            keys.ready(keys.bucket_of_campaign(campaign)),
+            keys.campaign_day(campaign, "Europe/Berlin", "2026-03-04"),
+            keys.campaign_seen(campaign, number * 10_000),
+            keys.flights(campaign),
+        }
+        assert len({key_slot(name.encode()) for name in names}) == 1
 
 
 async def test_a_cluster_whose_server_came_back_is_filled_anew(cluster, ledger, node):
@@ -100,10 +112,22 @@ async def test_a_cluster_decides_like_a_single_server(cluster, ledger):
     assert redeemed.result is Redemption.PASS
     await cluster.release(person=PERSON, principal="acme", campaign="spring", attempt_id="a" * 32, token="a" * 32)
     assert (await cluster.look_up(query())).attempts[0].used == 0
-    await cluster.mark_passed("1.2")
+    await cluster.mark_passed("1.2", PassedLeg())
     assert await cluster.has_passed("1.2")
     await cluster.forget_passed("1.2")
     assert not await cluster.has_passed("1.2")
+
+
+async def test_a_cluster_counts_how_calls_ended(cluster, ledger):
+    """Number and campaign lie in different slots; both are written from one row."""
+    now = dt.datetime.now(dt.UTC)  # by which the projection tells what is too old to be counted
+    await ledger.append([*(ended("person", at=now) for _ in range(33)), ended("machine", at=now)])
+    await Projector(ledger, cluster.projection).catch_up()
+    assert [call.what for call in (await cluster.look_up(query())).ended] == ["machine", "person"]
+    found = [await cluster.pace(pace_query(limit(now=now), attempt=number)) for number in (1, 2)]
+    assert [each.reserved for each in found] == [True, False]
+    await cluster.end_flight("spring", numbered(1), harmless=True)
+    assert (await cluster.pace(pace_query(limit(now=now)))).has_room
 
 
 async def test_two_hundred_agents_on_a_cluster_get_one_reservation(cluster):

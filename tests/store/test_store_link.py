@@ -20,12 +20,15 @@ class Peer:
     def __init__(self):
         self.pieces = asyncio.Queue()
         self.writer = None
+        self.ended = asyncio.Event()
 
     async def serve(self, reader, writer):
         self.writer = writer
         while piece := await reader.read(65536):
             self.pieces.put_nowait(piece)
         writer.close()
+        await writer.wait_closed()
+        self.ended.set()
 
     async def next_piece(self):
         return await asyncio.wait_for(self.pieces.get(), 5)
@@ -35,7 +38,7 @@ class Peer:
 
 
 @pytest.fixture
-async def peer():
+async def peer():  # a coroutine: its event and its queue belong to the test's loop
     return Peer()
 
 
@@ -46,8 +49,9 @@ async def link(peer):
     made = Link(SimpleNamespace(_reader=reader, _writer=writer))
     yield made
     made.close()
+    await asyncio.wait_for(peer.ended.wait(), 5)
     server.close()
-    await asyncio.sleep(0)
+    await server.wait_closed()
 
 
 def calls(link, number, timeout_s=5):

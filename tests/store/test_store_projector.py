@@ -30,7 +30,7 @@ from asterisk_plugin.errors import (
     StoreNotReadyError,
     StoreTimeoutError,
 )
-from asterisk_plugin.ports import EventKind
+from asterisk_plugin.ports import EventKind, PassedLeg
 from asterisk_plugin.store import keys
 from asterisk_plugin.store.projection import Projection
 
@@ -159,7 +159,7 @@ async def test_longer_windows_bring_older_attempts_back(store, ledger, projector
 
 async def test_a_rebuild_leaves_running_calls_and_strangers_alone(store, projector, url):
     """Marks of trunk channels, tokens and keys of others stay; what the ledger does not know goes."""
-    await store.mark_passed("1.1")
+    await store.mark_passed("1.1", PassedLeg())
     await store.look_up(query(reserve=True))
     await ask(url, "SET", "somebody:elses", "1")
     await ask(url, "HSET", keys.objections(OTHER_PERSON), "acme", "1 {}")

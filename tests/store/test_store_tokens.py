@@ -9,7 +9,7 @@ import pytest
 from store_lab import NOW, OTHER_PERSON, PERSON, SHOWN, ask, objection, query
 
 from asterisk_plugin.errors import StoreCorruptError, StoreNotReadyError
-from asterisk_plugin.ports import Redeemed, Redemption
+from asterisk_plugin.ports import CallTerms, PassedLeg, Redeemed, Redemption
 from asterisk_plugin.store import keys
 
 pytestmark = pytest.mark.store
@@ -99,7 +99,7 @@ async def test_an_unreadable_token_is_corrupt_and_gone(store, url, value):
 async def test_a_trunk_channel_passes_until_it_is_forgotten(store, url):
     """The mark has a lifetime, for ends that were missed."""
     assert not await store.has_passed("1700000000.12")
-    await store.mark_passed("1700000000.12")
+    await store.mark_passed("1700000000.12", PassedLeg())
     assert await store.has_passed("1700000000.12")
     assert 0 < await ask(url, "PTTL", keys.passed("1700000000.12")) <= 24 * 3600 * 1000
     await store.forget_passed("1700000000.12")
@@ -109,9 +109,34 @@ async def test_a_trunk_channel_passes_until_it_is_forgotten(store, url):
 @pytest.mark.parametrize("name", ["", " ", "{a}b", "a\r\nDEL x", "\udcff", "SIP/ü-1", "x" * 10_000, "#", "a*?["])
 async def test_a_trunk_channel_may_have_any_name(store, url, name):
     """Asterisk takes what a peer sent into a channel's name; the mark is that channel's alone."""
-    await store.mark_passed(name)
+    await store.mark_passed(name, PassedLeg())
     assert await store.has_passed(name)
     assert not await store.has_passed(name + "x")
     await store.forget_passed(name)
     assert not await store.has_passed(name)
     assert len(keys.passed(name)) < 300
+
+
+async def test_what_a_leg_dials_for_is_kept_with_its_mark(store):
+    """For the one that follows it to its end, on any node."""
+    leg = PassedLeg("0" * 32, "ab" * 16, "linde-de", "linde", CallTerms(agent=True, country="DE", ring_min_s=15))
+    await store.mark_passed("1.1/PJSIP/carrier-1", leg)
+    assert await store.passed_leg("1.1/PJSIP/carrier-1") == leg
+    assert await store.passed_leg("1.2/PJSIP/carrier-2") is None
+
+
+async def test_running_calls_are_kept_for_a_service_that_is_restarted(store, url):
+    """By Asterisk; and forgotten after a day whatever happens."""
+    await store.keep_call("pbx", "1.1", "one")
+    await store.keep_call("pbx", "1.2", "two")
+    await store.keep_call("other", "1.1", "three")
+    assert await store.kept_calls("pbx") == {"1.1": "one", "1.2": "two"}
+    await store.drop_call("pbx", "1.1")
+    assert await store.kept_calls("pbx") == {"1.2": "two"}
+    assert 0 < await ask(url, "PTTL", keys.running("pbx")) <= 24 * 3600 * 1000
+
+
+async def test_one_of_several_does_what_only_one_is_to_do(store):
+    """The first that asks."""
+    assert [await store.claim("pbx/abandoned/1.1") for _ in range(3)] == [True, False, False]
+    assert await store.claim("pbx/abandoned/1.2")

@@ -109,3 +109,45 @@ def test_any_text_is_sent_whole_or_refused(name: str, value: str):
     except LocalProtocolError:
         return
     assert carried_out(sent) == {name: value}
+
+
+CALL = "0123456789abcdef0123456789abcdef"
+
+
+def test_a_calls_sound_is_sent_under_the_uuid_that_its_token_is() -> None:
+    assert commands.audio_socket(CALL, "127.0.0.1:4574") == (
+        b'EXEC AudioSocket "01234567-89ab-cdef-0123-456789abcdef,127.0.0.1:4574"\n'
+    )
+
+
+def test_a_leg_is_spied_on_by_a_local_channel_of_8_khz() -> None:
+    assert commands.spy("PJSIP/carrier-0000001a", CALL, "[::1]:4574") == (
+        b'EXEC Originate "Local/spy@ringfence-ear/n,exten,ringfence-ear,sound,1,3,aC(slin)'
+        b"v(__RINGFENCE_EAR_LEG=PJSIP/carrier-0000001a^__RINGFENCE_EAR_CALL=" + CALL.encode() + b"^"
+        b'__RINGFENCE_EAR=[::1]:4574)"\n'
+    )
+
+
+@pytest.mark.parametrize("channel", ["", "a,b", "a^b=c", 'a"', "a\nb", "${X}", "a)b", "x" * 201])
+def test_a_channel_that_would_change_the_command_is_refused(channel: str) -> None:
+    with pytest.raises(LocalProtocolError):
+        commands.spy(channel, CALL, "127.0.0.1:4574")
+
+
+@pytest.mark.parametrize(
+    ("call", "address"), [("x", "127.0.0.1:1"), (CALL.upper(), "h:1"), (CALL, "h"), (CALL, "h,x:1")]
+)
+def test_what_is_no_call_or_address_is_refused(call: str, address: str) -> None:
+    with pytest.raises(LocalProtocolError):
+        commands.audio_socket(call, address)
+    with pytest.raises(LocalProtocolError):
+        commands.spy("PJSIP/a-1", call, address)
+
+
+def test_an_event_carries_plain_values_only() -> None:
+    assert commands.user_event("RingfenceAnswered", {"Do": "done", "At": "1.4", "Why": ""}) == (
+        b'EXEC UserEvent "RingfenceAnswered,Do: done,At: 1.4,Why: "\n'
+    )
+    for value in ("a,b", 'a"', "a b", "${X}", "a\n"):
+        with pytest.raises(LocalProtocolError):
+            commands.user_event("RingfenceAnswered", {"Why": value})

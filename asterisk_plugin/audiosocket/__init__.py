@@ -1,0 +1,1 @@
+"""Asterisk's AudioSocket: the sound of a call over TCP."""

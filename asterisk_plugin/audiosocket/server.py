@@ -1,0 +1,174 @@
+"""Where Asterisk's AudioSocket() brings the sound of calls that somebody wants to hear."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, cast
+
+from asterisk_plugin.audiosocket.wire import TERMINATE, AudioSocketWire, Kind
+from asterisk_plugin.errors import RemoteProtocolError, StartupError
+
+if TYPE_CHECKING:
+    from asterisk_plugin.ports import Hearer
+
+CLAIM_TIMEOUT_S = 2.0
+"""Longest time until a connection has said which call it brings, and somebody has expected that call."""
+
+_log = logging.getLogger("ringfence.audiosocket")
+
+
+class SoundServer:
+    """Listens for AudioSocket connections; a call that nobody expects is let go after a moment.
+
+    Args:
+        host: Address to listen on, and the one that Asterisk is told.
+        port: Its port; 0 lets the system choose.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host, self._port = host, port
+        self._server: asyncio.Server | None = None
+        self._expected: dict[bytes, Hearer] = {}
+        self._unclaimed: dict[bytes, _Connection] = {}
+        self._connections: set[_Connection] = set()
+
+    @property
+    def address(self) -> str:
+        """`host:port`, as AudioSocket() wants it."""
+        return f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}"
+
+    async def start(self) -> None:
+        """Begin to listen.
+
+        Raises:
+            StartupError: The port is taken, or the address is not this machine's.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(lambda: _Connection(self), self._host, self._port)
+        except OSError as exc:
+            raise StartupError(
+                f"AudioSocket cannot listen on `{self._host}:{self._port}`: {exc.strerror or exc}"
+            ) from exc
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Listen no more; calls that are heard go on in the dialplan."""
+        if self._server is not None:
+            self._server.close()
+            for connection in tuple(self._connections):
+                connection.close()
+            await self._server.wait_closed()
+
+    def expect(self, call: str, hearer: Hearer) -> None:
+        """Hand the sound of a call to somebody once it comes.
+
+        Args:
+            call: What names it: 32 hex digits, also those of the UUID that AudioSocket() is given.
+            hearer: Who listens. A call may come a moment before it is expected: nothing of it is lost.
+        """
+        key = bytes.fromhex(call)
+        connection = self._unclaimed.pop(key, None)
+        if connection is None:
+            self._expected[key] = hearer
+        else:
+            connection.claim(hearer)
+
+    def forget(self, call: str) -> None:
+        """Expect a call no more; one that is heard already goes on."""
+        self._expected.pop(bytes.fromhex(call), None)
+
+    def admit(self, connection: _Connection) -> None:
+        """A connection has come."""
+        self._connections.add(connection)
+
+    def discard(self, connection: _Connection, call: bytes) -> None:
+        """A connection is gone."""
+        self._connections.discard(connection)
+        if self._unclaimed.get(call) is connection:
+            del self._unclaimed[call]
+
+    def hearer_of(self, connection: _Connection, call: bytes) -> Hearer | None:
+        """Who expects a call, nobody a second time; None as long as nobody does."""
+        hearer = self._expected.pop(call, None)
+        if hearer is None:
+            self._unclaimed.setdefault(call, connection)
+        return hearer
+
+
+class _Connection(asyncio.Protocol):
+    """The sound of one call, from its name to the end."""
+
+    def __init__(self, server: SoundServer) -> None:
+        self._server = server
+        self._wire = AudioSocketWire()
+        self._call = b""
+        self._early: list[bytes] = []
+        self._hearer: Hearer | None = None
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio: accepted."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._server.admit(self)
+        self._timer = asyncio.get_running_loop().call_later(CLAIM_TIMEOUT_S, self.close)
+
+    def data_received(self, data: bytes) -> None:
+        """asyncio: bytes came."""
+        try:
+            for message in self._wire.take(data):
+                if message.kind == Kind.UUID and not self._call:
+                    self._named(message.payload)
+                elif message.kind == Kind.SOUND:
+                    self._hear(message.payload)
+        except RemoteProtocolError as exc:
+            _log.warning("%s", exc)
+            self.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why does not matter
+        """asyncio: the connection is gone."""
+        self._stop_timer()
+        self._server.discard(self, self._call)
+        if self._hearer is not None:
+            self._hearer.ended()
+
+    def claim(self, hearer: Hearer) -> None:
+        """Somebody expects this call: what came so far is heard now."""
+        self._stop_timer()
+        self._hearer = hearer
+        for samples in self._early:
+            self._hear(samples)
+        self._early.clear()
+
+    def close(self) -> None:
+        """Let the call go on in the dialplan."""
+        self._stop_timer()
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(TERMINATE)
+            self._transport.close()
+
+    def _named(self, call: bytes) -> None:
+        self._call = call
+        hearer = self._server.hearer_of(self, call)
+        if hearer is not None:
+            self.claim(hearer)
+
+    def _hear(self, samples: bytes) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._hearer is None:
+            self._early.append(samples)
+            return
+        try:
+            if self._hearer.take(samples):
+                self.close()
+        except Exception:  # noqa: BLE001 - the boundary: a fault in who listens must not hold the call
+            _log.exception("the sound of a call could not be heard")
+            self.close()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,169 @@
+"""The `answered` script: who answered, heard before anybody is connected.
+
+It runs on the called person's leg, in a routine that Dial() starts after the answer and before it connects
+(`ringfence-answered`). Rule: whoever is not certainly a machine is a person. Where nobody can listen, a person is
+connected and a recorded message is not: it would be left on a machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from asterisk_plugin.callflow.hearing import GreetingHearing, greeting_end_s, heard_of
+from asterisk_plugin.core.answering import is_amd_machine, is_listened_first
+from asterisk_plugin.core.attempt_end import Heard
+from asterisk_plugin.core.channels import talk_call
+from asterisk_plugin.core.site import DialMode, OnMachine
+from asterisk_plugin.errors import ChannelError, ChannelHungUp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from asterisk_plugin.callflow.gate import Gate
+    from asterisk_plugin.callflow.hearing import Detector
+    from asterisk_plugin.core.site import Campaign
+    from asterisk_plugin.ports import Channel, Sounds
+
+LISTEN_S = 8.0
+"""Longest time a person waits for it to be clear who answered: then it is a person."""
+
+AMD_S = 6.0
+"""`app_amd` takes 5 s at most by default."""
+
+EVENT = "RingfenceAnswered"
+"""What `callflow.attempts` hears over AMI: `Do` is `listen` when it begins, `done` when it is clear."""
+
+_TOKEN = re.compile(r"[0-9a-f]{32}")
+
+
+class Action(enum.StrEnum):
+    """What the dialplan is told, `RINGFENCE_ACTION`."""
+
+    CONNECT = "CONNECT"
+    HANGUP = "HANGUP"
+    MESSAGE = "MESSAGE"
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """What answered calls are listened to with.
+
+    Args:
+        gate: This node's gate.
+        sounds: Where their sound comes; None: nowhere, and `app_amd` is asked.
+        make_detector: Makes a fresh one for each call.
+        talk_address: `host:port` where the sound of a call goes once it is connected, to who follows the attempts;
+            empty: nobody does.
+    """
+
+    gate: Gate
+    sounds: Sounds | None
+    make_detector: Callable[[], Detector] | None
+    talk_address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """Who answered: what, what showed it, and when that was, in seconds since the answer."""
+
+    heard: Heard
+    why: str = ""
+    at_s: float = 0
+    greeting_s: float | None = None
+
+
+def unheard_action(campaign: Campaign | None) -> str:
+    """What the dialplan does with an answered call when the service does not say: `RINGFENCE_LISTEN`.
+
+    Returns:
+        `connect`, or `hang-up` for a recorded message; empty when nobody is to listen.
+    """
+    if campaign is None or campaign.on_machine is OnMachine.OFF:
+        return ""
+    return "hang-up" if campaign.dial_mode is DialMode.RECORDED else "connect"
+
+
+async def answered(listening: Listening, channel: Channel) -> None:
+    """Say whether an answered call may be connected.
+
+    Args:
+        listening: What to listen with.
+        channel: The called person's leg; arguments: token, `AMDSTATUS`, `AMDCAUSE` where the dialplan ran `AMD()`.
+
+    Raises:
+        ChannelHungUp: The person has hung up.
+    """
+    token, status, cause, *_ = (*channel.request.arguments, "", "", "")
+    marked, _, campaign_id = (await channel.evaluate("${RINGFENCE_CALLED_TOKEN}|${RINGFENCE_CAMPAIGN}")).partition("|")
+    campaign = listening.gate.site.campaigns.get(campaign_id)
+    if campaign is None or not _TOKEN.fullmatch(token) or token != marked:
+        # Nobody knows for whom this leg dials: an agent may talk to the person, a recording may not.
+        is_recorded = campaign is None or campaign.dial_mode is DialMode.RECORDED
+        await _set(channel, Action.HANGUP if is_recorded else Action.CONNECT)
+        return
+    if status:
+        answer = _Answer(Heard.MACHINE if is_amd_machine(status, cause) else Heard.PERSON, f"amd-{cause}"[:60])
+    elif is_listened_first(campaign):
+        await channel.tell(EVENT, {"Do": "listen"})
+        answer = await _listen(listening, channel, token)
+    else:
+        answer = _Answer(Heard.NOT_HEARD)
+    action = _action(campaign, answer)
+    spied = action is Action.CONNECT and campaign.on_machine is not OnMachine.OFF and bool(listening.talk_address)
+    if spied:
+        spied = await channel.spy(talk_call(token), listening.talk_address)
+    await channel.tell(EVENT, {**_fields(answer, action), "Spied": "yes" if spied else ""})
+    await _set(channel, action)
+
+
+def _action(campaign: Campaign, answer: _Answer) -> Action:
+    if answer.heard is Heard.MACHINE:
+        return Action.HANGUP
+    is_unheard = answer.heard is Heard.NOT_HEARD and is_listened_first(campaign)
+    return Action.HANGUP if is_unheard and campaign.dial_mode is DialMode.RECORDED else Action.CONNECT
+
+
+async def _listen(listening: Listening, channel: Channel, token: str) -> _Answer:
+    """Hear who answered, by our own detector or else by `app_amd`."""
+    sounds, make_detector = listening.sounds, listening.make_detector
+    if sounds is not None and make_detector is not None:
+        hearing = GreetingHearing(make_detector(), LISTEN_S)
+        sounds.expect(token, hearing)
+        try:
+            was_sent = await channel.send_sound(token, sounds.address, most_s=LISTEN_S + 1)
+        except ChannelError as exc:
+            if isinstance(exc, ChannelHungUp):
+                raise
+            listening.gate.observer.fault("answered", exc)
+            was_sent = False
+        finally:
+            sounds.forget(token)
+        if was_sent:
+            hearing.ended()
+            found = await asyncio.wait_for(hearing.found, 1)
+            if found is None:
+                return _Answer(Heard.NOT_SURE, "listened-long", hearing.heard_s)
+            return _Answer(heard_of(found), found.why.value, found.at_s, greeting_end_s(found))
+    status, cause = await channel.detect_machine(most_s=AMD_S)
+    if not status:
+        return _Answer(Heard.NOT_HEARD)
+    return _Answer(Heard.MACHINE if is_amd_machine(status, cause) else Heard.PERSON, f"amd-{cause}"[:60])
+
+
+def _fields(answer: _Answer, action: Action) -> dict[str, str]:
+    return {
+        "Do": "done",
+        "Heard": answer.heard.value,
+        "Why": re.sub(r"[^A-Za-z0-9._-]", "", answer.why),
+        "At": f"{answer.at_s:.3f}",
+        "Greeting": "" if answer.greeting_s is None else f"{answer.greeting_s:.3f}",
+        "Action": action.value,
+    }
+
+
+async def _set(channel: Channel, action: Action) -> None:
+    await channel.set_variables({"RINGFENCE_ACTION": action.value}, last=True)

@@ -1,0 +1,234 @@
+"""What is done with a call from its answer on: an agent in time, and no word for a machine."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from asterisk_plugin.callflow.call_track import due_of, waits_for_agent
+from asterisk_plugin.callflow.hearing import greeting_end_s, heard_of
+from asterisk_plugin.callflow.running_legs import agents_of, messages_to
+from asterisk_plugin.callflow.trunk_legs import READ_TIMEOUT_S
+from asterisk_plugin.core.answering import AnswerLimit
+from asterisk_plugin.core.attempt_end import Heard
+from asterisk_plugin.core.channels import without_number
+from asterisk_plugin.core.site import OnMachine
+from asterisk_plugin.detection.findings import Why
+from asterisk_plugin.errors import ManagerError, StoreError
+
+if TYPE_CHECKING:
+    import asyncio
+    import datetime as dt
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from asterisk_plugin.callflow.ami_listener import Manager
+    from asterisk_plugin.callflow.call_track import CallTrack
+    from asterisk_plugin.callflow.gate import Gate
+    from asterisk_plugin.core.site import Campaign
+    from asterisk_plugin.detection.findings import Finding
+
+NORMAL_CLEARING = "16"  # Q.850
+ACTION_TIMEOUT_S = 2.0
+ASKED_FIRST_S = 0.5
+"""A dialplan that asks who answered has said so by then."""
+
+STILL_S = 8.0
+"""Whoever speaks on for so long, and is not taken for a machine, has a right to an agent all the same."""
+
+A_MACHINE = "A machine has answered: leave no message"
+
+_log = logging.getLogger("ringfence.attempts")
+
+
+class Listener(Protocol):
+    """Listens to the called side of a leg that talks; both return False when no sound comes."""
+
+    async def expect(self, token: str, on_finding: Callable[[Finding], None]) -> bool:
+        """Listen to a leg whose sound the dialplan has begun to send."""
+        ...
+
+    async def begin(self, manager: Manager, channel: str, token: str, on_finding: Callable[[Finding], None]) -> bool:
+        """Listen to a leg whose dialplan asked nobody."""
+        ...
+
+
+class AnsweredCalls:
+    """The answered calls of one Asterisk.
+
+    Args:
+        name: The Asterisk's name in the settings.
+        gate: This node's gate.
+        manager: Its manager interface.
+        listener: Listens to legs that talk; None: nobody does.
+        limit_of: How long a person of a campaign and country may be without an agent.
+        on_event: Told what to count: `machine-cut`, `machine-warned`, `no-agent-cut`, `abandoned-message` or
+            `not-listened`.
+        changed: Told of a call about which something is known now.
+        start: Begins what takes time.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        gate: Gate,
+        *,
+        manager: Callable[[], Manager],
+        listener: Listener | None,
+        limit_of: Callable[[Campaign, str, dt.datetime], AnswerLimit],
+        on_event: Callable[[str], None],
+        changed: Callable[[CallTrack], None],
+        start: Callable[[Coroutine[object, object, None]], asyncio.Task[None]],
+    ) -> None:
+        self._name, self._gate, self._manager, self._listener = name, gate, manager, listener
+        self._limit_of, self._on_event, self._changed, self._start = limit_of, on_event, changed, start
+
+    def campaign_of(self, track: CallTrack) -> Campaign | None:
+        """The campaign a call is made for; None when nobody knows it."""
+        return None if track.leg is None else self._gate.site.campaigns.get(track.leg.campaign)
+
+    def answered(self, track: CallTrack) -> None:
+        """Somebody or something has answered."""
+        track.later(ASKED_FIRST_S, partial(self._listen, track))
+
+    def asked(self, track: CallTrack, event: Mapping[str, str]) -> None:
+        """The dialplan asks who answered (`Do: listen`), or has been told (`done`)."""
+        track.listened_first = True
+        if event.get("Do") != "done":
+            return
+        track.heard = Heard(event["Heard"]) if event.get("Heard", "") in tuple(Heard) else Heard.NOT_HEARD
+        track.heard_why = event.get("Why", "")[:60]
+        track.heard_s, track.greeting_s = _seconds(event.get("At")), _seconds(event.get("Greeting"))
+        if event.get("Action") == "CONNECT":
+            if track.heard_why == Why.STILL_SPEAKING.value:
+                track.later(STILL_S, partial(self._expect_agent, track))  # unless the end is heard before
+            elif track.heard is not Heard.NOT_HEARD:
+                self._expect_agent(track)
+            if event.get("Spied"):
+                self._listen(track, spied=True)
+        self._changed(track)
+
+    def resume(self, track: CallTrack) -> None:
+        """Go on with a call that a service before this one has seen answered."""
+        track.due_s = None
+        if track.heard is not Heard.NOT_HEARD:
+            self._expect_agent(track)
+
+    # ---------------------------------------------------------------- an agent, in time
+
+    def _expect_agent(self, track: CallTrack) -> None:
+        campaign = self.campaign_of(track)
+        if campaign is None or track.leg is None or track.due_s is not None or not waits_for_agent(campaign):
+            return
+        now = self._gate.clock()
+        limit = self._limit_of(campaign, track.leg.terms.country, now)
+        track.due_s = due_of(track, limit)
+        track.later(track.due_s - track.since_answer(now), partial(self._overdue, track, limit))
+
+    def _overdue(self, track: CallTrack, limit: AnswerLimit) -> None:
+        if track.agent_s is None and track.message_s is None and not track.has_ended:
+            self._start(self._abandon(track, limit))
+
+    async def _abandon(self, track: CallTrack, limit: AnswerLimit) -> None:
+        """No agent in time: the message of an abandoned call, or the end where the law wants that."""
+        if not await self._claim(f"abandoned/{track.unique_id}"):
+            return
+        if not limit.message:
+            await self._hang_up(track, "no-agent-cut")
+            return
+        fields = {"Channel": track.channel, "Context": "ringfence-objection", "Exten": "abandoned", "Priority": "1"}
+        track.message_s = track.since_answer(self._gate.clock())
+        try:
+            await self._manager().send_action("Redirect", fields, ACTION_TIMEOUT_S)
+        except ManagerError as exc:
+            track.message_s = None
+            _log.error("%s: `%s` has no agent and hears no message: %s", self._name, _shown(track), exc)
+            return
+        self._on_event("abandoned-message")
+        self._changed(track)
+
+    async def _claim(self, what: str) -> bool:
+        """Whether we, of several services that watch this Asterisk, do something; without the store all do."""
+        try:
+            return await self._gate.store.claim(f"{self._name}/{what}")
+        except StoreError:
+            return True
+
+    # ---------------------------------------------------------------- machines
+
+    def _listen(self, track: CallTrack, *, spied: bool = False) -> None:
+        """Listen to a leg that talks: its dialplan sends the sound (`spied`), or has asked nobody at all."""
+        campaign = self.campaign_of(track)
+        if track.has_ended or track.is_heard or (track.listened_first and not spied):
+            return
+        if campaign is None or campaign.on_machine is OnMachine.OFF or self._listener is None:
+            return
+        track.is_heard = True
+        self._start(self._begin_listening(track, self._listener, spied=spied))
+
+    async def _begin_listening(self, track: CallTrack, listener: Listener, *, spied: bool) -> None:
+        if track.leg is None or not await self._claim(f"listen/{track.unique_id}"):
+            return
+        token, found = track.leg.attempt_id, partial(self._found, track, track.since_answer(self._gate.clock()))
+        if spied:
+            comes = await listener.expect(token, found)
+        else:
+            comes = await listener.begin(self._manager(), track.channel, token, found)
+        if not comes and not track.has_ended:
+            self._on_event("not-listened")
+
+    def _found(self, track: CallTrack, began_s: float, finding: Finding) -> None:
+        """What was heard on a leg that talks, from `began_s` after the answer on."""
+        if track.has_ended or (not finding.is_machine and track.heard not in (Heard.NOT_HEARD, Heard.NOT_SURE)):
+            return
+        track.heard, track.heard_why, track.heard_s = heard_of(finding), finding.why.value, began_s + finding.at_s
+        if finding.is_machine:
+            self._is_machine(track)
+        else:
+            ended_s = greeting_end_s(finding)
+            track.greeting_s = None if ended_s is None else began_s + ended_s
+            self._expect_agent(track)
+        self._changed(track)
+
+    def _is_machine(self, track: CallTrack) -> None:
+        campaign = self.campaign_of(track)
+        if campaign is not None and campaign.on_machine is OnMachine.WARN:
+            self._start(self._warn(track))
+        else:
+            self._start(self._hang_up(track, "machine-cut"))
+
+    async def _hang_up(self, track: CallTrack, why: str) -> None:
+        fields = {"Channel": track.channel, "Cause": NORMAL_CLEARING}
+        try:
+            await self._manager().send_action("Hangup", fields, ACTION_TIMEOUT_S)
+        except ManagerError as exc:
+            _log.error("%s: `%s` is not hung up (%s): %s", self._name, _shown(track), why, exc)
+            return
+        self._on_event(why)
+
+    async def _warn(self, track: CallTrack) -> None:
+        try:
+            agents = await agents_of(self._manager(), track.channel)
+        except ManagerError as exc:
+            _log.error("%s: the agent of `%s` was not warned of a machine: %s", self._name, _shown(track), exc)
+            return
+        for agent in agents:
+            told = messages_to(agent, "", text=A_MACHINE, event="RingfenceMachine", variable="RINGFENCE_MACHINE")
+            for name, fields in told:
+                try:
+                    await self._manager().send_action(name, fields, READ_TIMEOUT_S)
+                except ManagerError as exc:
+                    _log.warning("%s: `%s` was not warned by %s: %s", self._name, without_number(agent), name, exc)
+        if agents:
+            self._on_event("machine-warned")
+
+
+def _shown(track: CallTrack) -> str:
+    return without_number(track.channel)
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        return None if not text else max(0.0, float(text))
+    except ValueError:
+        return None

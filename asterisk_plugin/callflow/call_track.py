@@ -1,0 +1,181 @@
+"""One call on a trunk from the dialling to its end, as AMI tells of it; and what it comes to."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+from asterisk_plugin.core.answering import BY_HAND, AnswerLimit
+from asterisk_plugin.core.attempt_end import AttemptEnd, Heard, Seen, outcome_of
+from asterisk_plugin.core.site import DialMode
+from asterisk_plugin.ports import CallTerms, PassedLeg
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from asterisk_plugin.core.site import Campaign
+
+
+AGENT_SLACK_S = 0.25
+
+
+@dataclass(slots=True)
+class CallTrack:
+    """A call that runs; changes as events come. Times are seconds since `began_at`, those since the answer say so.
+
+    Args:
+        unique_id: Asterisk's.
+        channel: Name of the leg.
+        began_at: When it began to dial.
+        leg: What it dials for; None while that is not known.
+        rang_s: First ringing.
+        answered_s: Answer.
+        listened_first: The dialplan asks who answered before it connects.
+        heard: Who answered.
+        heard_why: What showed it.
+        heard_s: When, since the answer.
+        greeting_s: End of the greeting, since the answer.
+        agent_s: An agent came, since the answer.
+        due_s: By then an agent had to be there, since the answer; None: nobody waits for one.
+        message_s: The message of an abandoned call began, since the answer.
+        dial_status: How dialling ended.
+        is_sure: Nothing of it was missed.
+    """
+
+    unique_id: str
+    channel: str
+    began_at: dt.datetime
+    leg: PassedLeg | None = None
+    rang_s: float | None = None
+    answered_s: float | None = None
+    listened_first: bool = False
+    heard: Heard = Heard.NOT_HEARD
+    heard_why: str = ""
+    heard_s: float | None = None
+    greeting_s: float | None = None
+    agent_s: float | None = None
+    due_s: float | None = None
+    message_s: float | None = None
+    dial_status: str = ""
+    is_sure: bool = True
+    timers: list[asyncio.TimerHandle] = field(default_factory=list)
+    is_heard: bool = False
+    """Somebody listens to it, or has."""
+    has_ended: bool = False
+
+    def since(self, now: dt.datetime) -> float:
+        """Seconds from its beginning to a moment."""
+        return max(0.0, round((now - self.began_at).total_seconds(), 3))
+
+    def since_answer(self, now: dt.datetime) -> float:
+        """Seconds from the answer to a moment; 0 while nobody has answered."""
+        return 0.0 if self.answered_s is None else max(0.0, round(self.since(now) - self.answered_s, 3))
+
+    def later(self, delay_s: float, work: Callable[[], None]) -> None:
+        """Do something after so many seconds, unless it has ended by then."""
+        self.timers.append(asyncio.get_running_loop().call_later(max(0.0, delay_s), work))
+
+    def end(self) -> None:
+        """Wait for nothing any more."""
+        self.has_ended = True
+        for timer in self.timers:
+            timer.cancel()
+        self.timers.clear()
+
+
+_KEPT = (
+    *("unique_id", "channel", "rang_s", "answered_s", "listened_first", "heard", "heard_why", "heard_s", "greeting_s"),
+    *("agent_s", "due_s", "message_s", "dial_status", "is_sure"),
+)
+
+
+def text_of(track: CallTrack) -> str:
+    """A running call as text, for a service that is restarted."""
+    values = {name: getattr(track, name) for name in _KEPT}
+    leg = None if track.leg is None else asdict(track.leg)
+    return json.dumps({**values, "began_at": track.began_at.isoformat(), "leg": leg}, separators=(",", ":"))
+
+
+def track_of(text: str) -> CallTrack:
+    """Read a running call back.
+
+    Raises:
+        KeyError, TypeError, ValueError: It was written by something else.
+    """
+    values = json.loads(text)
+    leg = values.pop("leg")
+    if leg is not None:
+        leg = PassedLeg(**{**leg, "terms": CallTerms(**leg["terms"])})
+    values["heard"] = Heard(values["heard"])
+    return CallTrack(**{**values, "began_at": dt.datetime.fromisoformat(values["began_at"]), "leg": leg})
+
+
+def waits_for_agent(campaign: Campaign) -> bool:
+    """Whether a call of a campaign is answered without an agent on the line."""
+    return campaign.dial_mode not in BY_HAND and campaign.dial_mode is not DialMode.RECORDED
+
+
+def due_of(track: CallTrack, limit: AnswerLimit) -> float:
+    """When an agent must be there, in seconds since the answer."""
+    return limit.due_s(track.greeting_s, track.heard_s or 0.0)
+
+
+def came_in_time(track: CallTrack) -> bool:
+    """Whether an agent was there before one had to be; a moment later counts too, for AMI tells of it a moment late."""
+    return track.agent_s is not None and (track.due_s is None or track.agent_s <= track.due_s + AGENT_SLACK_S)
+
+
+def end_of_track(
+    track: CallTrack, *, asterisk: str, campaign: Campaign | None, cause: int, now: dt.datetime, is_sure: bool = True
+) -> AttemptEnd:
+    """What a call that has ended comes to.
+
+    Args:
+        track: What was seen of it.
+        asterisk: Where it ran.
+        campaign: Its campaign; None when the configuration does not know it any more.
+        cause: Q.850 cause.
+        now: When it ended, or was found to have ended.
+        is_sure: Its end was seen.
+    """
+    assert track.leg is not None
+    answered = track.answered_s is not None
+    until_s = track.answered_s if track.answered_s is not None else track.since(now)
+    talk_s = track.since_answer(now) if answered else None
+    needs_agent = campaign is not None and waits_for_agent(campaign)
+    seen = Seen(
+        answered=answered,
+        heard=track.heard,
+        agent=came_in_time(track) or not needs_agent,
+        message=track.message_s is not None,
+        overdue=track.due_s is not None and talk_s is not None and talk_s >= track.due_s,
+        dial_status=track.dial_status,
+        cause=cause,
+        ring_s=None if track.rang_s is None else until_s - track.rang_s,
+        ring_min_s=track.leg.terms.ring_min_s,
+        is_sure=is_sure and track.is_sure,
+    )
+    return AttemptEnd(
+        attempt_id=track.leg.attempt_id,
+        campaign=track.leg.campaign,
+        principal=track.leg.principal,
+        outcome=outcome_of(seen),
+        began_at=track.began_at,
+        agent=track.leg.terms.agent,
+        is_sure=seen.is_sure,
+        ring_s=None if seen.ring_s is None else round(seen.ring_s, 3),
+        answer_s=track.answered_s,
+        greeting_s=track.greeting_s,
+        agent_s=track.agent_s,
+        message_s=track.message_s,
+        talk_s=talk_s,
+        heard=track.heard,
+        heard_why=track.heard_why,
+        heard_s=track.heard_s,
+        cause=cause,
+        dial_status=track.dial_status,
+        asterisk=asterisk,
+    )

@@ -1,0 +1,102 @@
+"""One answered call that is listened to: from its sound to what was found."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+from asterisk_plugin.core.attempt_end import Heard
+from asterisk_plugin.detection.findings import Kind, Settings, Why
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from asterisk_plugin.detection.findings import Finding
+
+BYTES_A_SECOND = 16_000
+_PAUSES = Settings()
+
+
+class Detector(Protocol):
+    """Tells persons from machines, as `detection.detector.Detector` does."""
+
+    def take(self, samples: bytes) -> Finding | None:
+        """Hear what came; returns what it shows."""
+        ...
+
+
+_HEARD = {Kind.MACHINE: Heard.MACHINE, Kind.BEEP: Heard.MACHINE, Kind.PERSON: Heard.PERSON}
+
+
+def heard_of(finding: Finding | None) -> Heard:
+    """Who answered, of a finding; None is for nobody having listened."""
+    return Heard.NOT_HEARD if finding is None else _HEARD.get(finding.kind, Heard.NOT_SURE)
+
+
+def greeting_end_s(finding: Finding) -> float | None:
+    """When the greeting was over, in seconds since the answer; None when nobody spoke or still does.
+
+    Args:
+        finding: What was found about who answered.
+    """
+    pauses_s = {Why.SHORT_GREETING: _PAUSES.pause_after_short_s, Why.GREETING_AND_WAIT: _PAUSES.pause_after_long_s}
+    return max(0.0, finding.at_s - pauses_s[finding.why]) if finding.why in pauses_s else None
+
+
+class GreetingHearing:
+    """Listens until it is clear who answered.
+
+    Args:
+        detector: A fresh one.
+        most_s: Longest time to listen, in seconds of sound.
+    """
+
+    def __init__(self, detector: Detector, most_s: float) -> None:
+        self._detector, self._most_bytes = detector, most_s * BYTES_A_SECOND
+        self._bytes = 0
+        self.found: asyncio.Future[Finding | None] = asyncio.get_running_loop().create_future()
+        """What came of it; None when the sound ended first."""
+
+    @property
+    def heard_s(self) -> float:
+        """Seconds of sound so far."""
+        return self._bytes / BYTES_A_SECOND
+
+    def take(self, samples: bytes) -> bool:
+        """Hear what came."""
+        self._bytes += len(samples)
+        if (finding := self._detector.take(samples)) is not None and not self.found.done():
+            self.found.set_result(finding)
+        return self.found.done() or self._bytes >= self._most_bytes
+
+    def ended(self) -> None:
+        """No more sound will come."""
+        if not self.found.done():
+            self.found.set_result(None)
+
+
+class TalkHearing:
+    """Listens to a call that goes on, for a machine that passed for a person.
+
+    Args:
+        detector: A fresh one: it hears the call from now on.
+        most_s: Longest time to listen, in seconds of sound.
+        on_finding: Told of each finding; nothing comes after that of a machine.
+    """
+
+    def __init__(self, detector: Detector, most_s: float, on_finding: Callable[[Finding], None]) -> None:
+        self._detector, self._left_bytes, self._on_finding = detector, most_s * BYTES_A_SECOND, on_finding
+        self.began = asyncio.Event()
+        """Sound comes."""
+
+    def take(self, samples: bytes) -> bool:
+        """Hear what came."""
+        self.began.set()
+        self._left_bytes -= len(samples)
+        finding = self._detector.take(samples)
+        if finding is not None:
+            self._on_finding(finding)
+        return self._left_bytes <= 0 or (finding is not None and finding.is_machine)
+
+    def ended(self) -> None:
+        """No more sound will come."""

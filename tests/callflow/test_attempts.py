@@ -1,0 +1,407 @@
+"""Attempts from dialling to end, on fakes: what AMI told (as a live 22.10 sent it), and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+
+import pytest
+
+from asterisk_plugin.callflow import attempts as module
+from asterisk_plugin.callflow.attempts import Attempts
+from asterisk_plugin.callflow.call_track import CallTrack, text_of, track_of
+from asterisk_plugin.core.answering import AnswerLimit
+from asterisk_plugin.core.attempt_end import AttemptEnd, Heard, Outcome, end_of
+from asterisk_plugin.core.site import OnMachine
+from asterisk_plugin.detection.findings import Finding, Kind, Why
+from asterisk_plugin.errors import LedgerUnavailableError, ManagerLostError, StoreUnreachableError
+from asterisk_plugin.ports import CallTerms, EventKind, PassedLeg
+from tests.fakes import TUESDAY_11, FakeLedger, FakeStore, make_gate
+
+LEG, UNIQUE_ID = "PJSIP/carrier-00000001", "1796000000.7"
+AGENT = "PJSIP/agent7-00000002"
+TOKEN = "0123456789abcdef0123456789abcdef"
+BEGIN = {"Event": "DialBegin", "DestChannel": LEG, "DestUniqueid": UNIQUE_ID, "DialString": "4930123@carrier"}
+RINGS = {"Event": "DialState", "DestUniqueid": UNIQUE_ID, "DialStatus": "RINGING"}
+UP = {"Event": "Newstate", "Channel": LEG, "Uniqueid": UNIQUE_ID, "ChannelState": "6"}
+ASKS = {"Event": "UserEvent", "UserEvent": "RingfenceAnswered", "Uniqueid": UNIQUE_ID, "Do": "listen"}
+PERSON = {
+    **ASKS,
+    "Do": "done",
+    "Heard": "person",
+    "Why": "short-greeting",
+    "At": "1.4",
+    "Greeting": "0.9",
+    "Action": "CONNECT",
+    "Spied": "yes",
+}
+BY_HAND = {**PERSON, "Heard": "", "Why": "", "At": "", "Greeting": ""}
+MACHINE = {**PERSON, "Spied": "", "Heard": "machine", "Why": "beep", "Action": "HANGUP"}
+BEEP = Finding(Kind.BEEP, 2.0, Why.BEEP)
+
+
+def ends(status: str = "", cause: str = "16") -> Sequence[Mapping[str, str]]:
+    dialled = [{"Event": "DialEnd", "DestUniqueid": UNIQUE_ID, "DialStatus": status}] if status else []
+    return [*dialled, {"Event": "Hangup", "Channel": LEG, "Uniqueid": UNIQUE_ID, "Cause": cause}]
+
+
+def enters(channel: str, bridge: str = "b1") -> Mapping[str, str]:
+    return {"Event": "BridgeEnter", "Channel": channel, "BridgeUniqueid": bridge}
+
+
+class Asterisk:
+    """Keeps the actions; `running` is what CoreShowChannels lists."""
+
+    def __init__(self) -> None:
+        self.actions: list[tuple[str, Mapping[str, str]]] = []
+        self.running: list[Mapping[str, str]] = []
+        self.error: Exception | None = None
+
+    async def send_action(self, name: str, fields: Mapping[str, str], timeout_s: float) -> Sequence[Mapping[str, str]]:
+        if self.error:
+            raise self.error
+        if name == "CoreShowChannels":
+            return [{"Response": "Success"}, *self.running]
+        if name == "Getvar":
+            return [{"Value": AGENT if fields["Variable"] == "BRIDGEPEER" else ""}]
+        self.actions.append((name, fields))
+        return [{"Response": "Success"}]
+
+
+class Listener:
+    """Listens as the test says."""
+
+    def __init__(self) -> None:
+        self.on_finding: Callable[[Finding], None] | None = None
+        self.begun: list[str] = []
+        self.expected: list[str] = []
+        self.works = True
+
+    async def expect(self, token: str, on_finding: Callable[[Finding], None]) -> bool:
+        self.expected.append(token)
+        self.on_finding = on_finding
+        return self.works
+
+    async def begin(self, manager: object, channel: str, token: str, on_finding: Callable[[Finding], None]) -> bool:
+        self.begun.append(channel)
+        self.on_finding = on_finding
+        return self.works
+
+
+class Scene:
+    """One Asterisk and the attempts on it; the clock is moved by hand."""
+
+    def __init__(self, campaign: str = "linde-dialer", **changes: object) -> None:
+        self.store, self.ledger, self.asterisk, self.listener = FakeStore(), FakeLedger(), Asterisk(), Listener()
+        self.gate = make_gate(self.store, self.ledger)
+        self.now = TUESDAY_11
+        self.gate.clock = lambda: self.now
+        changed = dataclasses.replace(self.gate.site.campaigns[campaign], **changes)
+        self.gate.site = dataclasses.replace(self.gate.site, campaigns={**self.gate.site.campaigns, campaign: changed})
+        self.events: list[str] = []
+        self.ends: list[AttemptEnd] = []
+        self.limit = AnswerLimit()
+        terms = CallTerms(country="DE", ring_min_s=15)
+        self.store.passed[f"{UNIQUE_ID}/{LEG}"] = PassedLeg(TOKEN, "ab" * 16, campaign, "linde", terms)
+        self.attempts = self.watch()
+
+    def watch(self) -> Attempts:
+        attempts = Attempts(
+            "pbx",
+            self.gate,
+            trunks=["PJSIP/carrier"],
+            listener=self.listener,
+            limit_of=lambda *_: self.limit,
+            on_event=self.events.append,
+            on_end=self.ends.append,
+        )
+        attempts.attach(self.asterisk)
+        return attempts
+
+    async def play(self, *events: Mapping[str, str], after_s: float = 0.0) -> None:
+        self.now += dt.timedelta(seconds=after_s)
+        for event in events:
+            self.attempts.take(event)
+        await self.settle()
+
+    @staticmethod
+    async def settle() -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    async def outcome(self) -> AttemptEnd:
+        await self.settle()
+        (event,) = self.ledger.events
+        assert event.kind is EventKind.ATTEMPT_ENDED
+        assert event.person == "ab" * 16
+        assert [end_of(event.body)] == self.ends
+        return self.ends[0]
+
+
+@pytest.mark.parametrize(
+    ("status", "cause", "ring_s", "outcome"),
+    [
+        ("BUSY", "17", None, Outcome.BUSY),
+        ("NOANSWER", "16", 40.0, Outcome.NO_ANSWER),
+        ("CANCEL", "16", 20.0, Outcome.NO_ANSWER),
+        ("CANCEL", "16", 5.0, Outcome.DROPPED),
+        ("NOANSWER", "19", 5.0, Outcome.NO_ANSWER),  # the network gave up
+        ("CONGESTION", "21", 5.0, Outcome.REFUSED),
+        ("CHANUNAVAIL", "1", None, Outcome.FAILED),
+        ("CONGESTION", "38", None, Outcome.FAILED),
+    ],
+)
+async def test_what_nobody_answers(status: str, cause: str, ring_s: float | None, outcome: Outcome) -> None:
+    scene = Scene()
+    await scene.play(BEGIN)
+    if ring_s is not None:
+        await scene.play(RINGS, after_s=0.3)
+    await scene.play(*ends(status, cause), after_s=ring_s or 0.1)
+    end = await scene.outcome()
+    assert (end.outcome, end.ring_s, end.answer_s, end.cause, end.is_sure) == (outcome, ring_s, None, int(cause), True)
+    assert scene.store.kept == {}
+
+
+async def test_a_person_who_gets_an_agent_in_time() -> None:
+    """Ring, answer, greeting, agent: each moment is written down."""
+    scene = Scene()
+    await scene.play(BEGIN)
+    await scene.play(RINGS, after_s=0.3)
+    await scene.play(UP, ASKS, after_s=4.0)
+    await scene.play(PERSON, enters(LEG), after_s=1.4)
+    await scene.play(enters(AGENT), after_s=0.5)
+    await scene.play(*ends("ANSWER"), after_s=60.0)
+    end = await scene.outcome()
+    assert end.outcome is Outcome.PERSON
+    assert (end.ring_s, end.answer_s, end.greeting_s, end.agent_s, end.talk_s) == (4.0, 4.3, 0.9, 1.9, 61.9)
+    assert (end.heard, end.heard_why, end.heard_s) == (Heard.PERSON, "short-greeting", 1.4)
+    assert scene.asterisk.actions == []
+
+
+async def test_no_agent_in_time_is_an_abandoned_call_with_its_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two seconds after the greeting, neither sooner nor to anybody who has an agent."""
+    scene = Scene()
+    scene.limit = AnswerLimit(within_s=0.55)
+    await scene.play(BEGIN, UP, ASKS)
+    await scene.play(PERSON, enters(LEG), after_s=1.4)
+    assert scene.asterisk.actions == [], "0.05 s are left"
+    await asyncio.sleep(0.1)
+    await scene.settle()
+    ((name, fields),) = scene.asterisk.actions
+    assert (name, fields["Channel"]) == ("Redirect", LEG)
+    assert (fields["Context"], fields["Exten"]) == ("ringfence-objection", "abandoned")
+    await scene.play(enters(AGENT), *ends("ANSWER"), after_s=20.0)
+    end = await scene.outcome()
+    assert (end.outcome, end.message_s) == (Outcome.ABANDONED, 1.4)
+    assert scene.events == ["abandoned-message"]
+
+
+async def test_where_the_law_wants_the_end_it_is_ended() -> None:
+    """Italy: three seconds, and no message."""
+    scene = Scene()
+    scene.limit = AnswerLimit(within_s=0.0, message=False)
+    await scene.play(BEGIN, UP, ASKS)
+    await scene.play(PERSON, after_s=1.4)
+    await asyncio.sleep(0.02)
+    await scene.settle()
+    assert scene.asterisk.actions == [("Hangup", {"Channel": LEG, "Cause": "16"})]
+    await scene.play(*ends("ANSWER"), after_s=0.1)
+    assert (await scene.outcome()).outcome is Outcome.SILENT
+
+
+async def test_a_message_that_cannot_be_played_makes_a_silent_call() -> None:
+    scene = Scene()
+    scene.limit = AnswerLimit(within_s=0.0)
+    scene.asterisk.error = ManagerLostError("gone")
+    await scene.play(BEGIN, UP, ASKS)
+    await scene.play(PERSON, after_s=1.4)
+    await asyncio.sleep(0.02)
+    await scene.play(*ends("ANSWER"), after_s=9.0)
+    end = await scene.outcome()
+    assert (end.outcome, end.message_s) == (Outcome.SILENT, None)
+
+
+async def test_an_agent_who_comes_too_late_makes_no_good_call() -> None:
+    """The message could not be played, and the agent came three seconds after the greeting."""
+    scene = Scene()
+    scene.asterisk.error = ManagerLostError("gone")
+    await scene.play(BEGIN, UP, ASKS)
+    await scene.play(PERSON, enters(LEG), after_s=1.4)
+    await scene.play(enters(AGENT), after_s=2.5)
+    await scene.play(*ends("ANSWER"), after_s=9.0)
+    end = await scene.outcome()
+    assert (end.outcome, end.agent_s) == (Outcome.SILENT, 3.9)
+
+
+async def test_a_person_who_hangs_up_before_an_agent_was_due_is_not_abandoned() -> None:
+    scene = Scene()
+    await scene.play(BEGIN, UP, ASKS)
+    await scene.play(PERSON, after_s=1.4)
+    await scene.play(*ends("ANSWER"), after_s=0.3)
+    assert (await scene.outcome()).outcome is Outcome.PERSON
+
+
+async def test_a_machine_that_the_dialplan_heard() -> None:
+    """Nobody listens to it again."""
+    scene = Scene()
+    await scene.play(BEGIN, UP, ASKS)
+    await scene.play(MACHINE, *ends("ANSWER"), after_s=1.4)
+    end = await scene.outcome()
+    assert (end.outcome, end.heard_why) == (Outcome.MACHINE, "beep")
+    assert scene.listener.begun == []
+
+
+async def test_a_beep_during_the_talk_cuts_it() -> None:
+    """It passed for a person; the leg is hung up before a word is left."""
+    scene = Scene()
+    await scene.play(BEGIN, UP, ASKS)
+    await scene.play(PERSON, enters(LEG), enters(AGENT), after_s=1.4)
+    assert (scene.listener.expected, scene.listener.begun) == ([TOKEN], [])
+    scene.listener.on_finding(BEEP)
+    await scene.settle()
+    assert scene.asterisk.actions == [("Hangup", {"Channel": LEG, "Cause": "16"})]
+    await scene.play(*ends("ANSWER"), after_s=2.1)
+    end = await scene.outcome()
+    assert (end.outcome, end.heard_why, end.heard_s) == (Outcome.MACHINE, "beep", 3.4)
+    assert scene.events == ["machine-cut"]
+
+
+async def test_an_agent_who_dials_by_hand_is_listened_with_from_the_answer_on() -> None:
+    scene = Scene("linde-de")
+    await scene.play(BEGIN)
+    await scene.play(UP, BY_HAND)
+    assert scene.listener.expected == [TOKEN]
+    scene.listener.on_finding(Finding(Kind.PERSON, 1.4, Why.SHORT_GREETING))
+    await scene.play(*ends("ANSWER"), after_s=30.0)
+    end = await scene.outcome()
+    assert (end.outcome, end.heard) == (Outcome.PERSON, Heard.PERSON)
+    assert scene.asterisk.actions == [], "nobody waits for an agent"
+
+
+async def test_or_the_agent_is_warned() -> None:
+    """Where the campaign says so; the call goes on."""
+    scene = Scene("linde-de", on_machine=OnMachine.WARN)
+    await scene.play(BEGIN)
+    await scene.play(UP, BY_HAND, enters(LEG), enters(AGENT))
+    scene.listener.on_finding(BEEP)
+    await scene.settle()
+    assert {name for name, _ in scene.asterisk.actions} == {"Setvar", "UserEvent", "SendText"}
+    assert all(fields["Channel"] == AGENT for _, fields in scene.asterisk.actions)
+    assert scene.events == ["machine-warned"]
+
+
+async def test_a_campaign_may_want_nobody_to_listen() -> None:
+    scene = Scene("linde-de", on_machine=OnMachine.OFF)
+    await scene.play(BEGIN)
+    await scene.play(UP, BY_HAND)
+    assert scene.listener.begun == scene.listener.expected == []
+
+
+async def test_another_dialplans_call_is_listened_to_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It never asks who answered, and plays a recording: cut off at the beep all the same."""
+    monkeypatch.setattr("asterisk_plugin.callflow.answered_calls.ASKED_FIRST_S", 0.02)
+    scene = Scene()
+    await scene.play(BEGIN, UP)
+    await asyncio.sleep(0.05)
+    await scene.settle()
+    assert scene.listener.begun == [LEG]
+    scene.listener.on_finding(BEEP)
+    await scene.settle()
+    assert scene.asterisk.actions == [("Hangup", {"Channel": LEG, "Cause": "16"})]
+
+
+async def test_what_cannot_be_listened_to_is_counted() -> None:
+    scene = Scene("linde-de")
+    scene.listener.works = False
+    await scene.play(BEGIN)
+    await scene.play(UP, BY_HAND)
+    assert scene.events == ["not-listened"]
+
+
+async def test_an_emergency_call_and_one_without_a_token_are_no_attempts() -> None:
+    for passed in (PassedLeg(), None):
+        scene = Scene()
+        scene.store.passed.clear()
+        if passed is not None:
+            scene.store.passed[f"{UNIQUE_ID}/{LEG}"] = passed
+        await scene.play(BEGIN, UP, *ends("ANSWER"))
+        assert scene.ledger.events == []
+        assert scene.events == ([] if passed else ["attempt-unknown"])
+
+
+async def test_a_store_that_is_away_at_first_is_asked_again_at_the_end() -> None:
+    scene = Scene()
+    scene.store.error = StoreUnreachableError("gone")
+    await scene.play(BEGIN)
+    scene.store.error = None
+    await scene.play(*ends("BUSY", "17"))
+    assert (await scene.outcome()).outcome is Outcome.BUSY
+
+
+async def test_what_cannot_be_recorded_is_said() -> None:
+    scene = Scene()
+    scene.ledger.error = LedgerUnavailableError("full")
+    await scene.play(BEGIN, *ends("BUSY", "17"))
+    assert scene.events == ["attempt-unrecorded"]
+    assert len(scene.ends) == 1
+
+
+async def test_a_restarted_service_finds_the_calls_that_run_and_those_that_have_ended() -> None:
+    """What ended unseen is the worst that it can have been, and not sure."""
+    scene = Scene()
+    await scene.play(BEGIN, UP, ASKS)
+    await scene.play(PERSON, after_s=1.4)
+    assert list(scene.store.kept) == [("pbx", UNIQUE_ID)]
+    scene.attempts = scene.watch()
+    scene.now += dt.timedelta(seconds=10)
+    scene.attempts.up()
+    await scene.outcome()
+    (end,) = scene.ends
+    assert (end.outcome, end.is_sure, end.greeting_s) == (Outcome.SILENT, False, 0.9)
+    assert scene.events == ["attempt-unsure"]
+    assert scene.store.kept == {}
+
+
+async def test_a_restarted_service_goes_on_with_a_call_that_runs() -> None:
+    scene = Scene()
+    await scene.play(BEGIN, UP, ASKS)
+    await scene.play(PERSON, enters(LEG), enters(AGENT), after_s=1.4)
+    scene.attempts = scene.watch()
+    scene.asterisk.running = [{"Uniqueid": UNIQUE_ID, "Channel": LEG, "ChannelState": "6", "BridgeId": "b1"}]
+    scene.attempts.up()
+    await scene.settle()
+    await scene.play(*ends("ANSWER"), after_s=30.0)
+    end = await scene.outcome()
+    assert (end.outcome, end.is_sure, end.agent_s) == (Outcome.PERSON, True, 1.4)
+
+
+async def test_an_end_while_ami_was_away_is_not_sure() -> None:
+    """Also of a call by hand, where the agent was on the line."""
+    scene = Scene("linde-de")
+    await scene.play(BEGIN)
+    scene.attempts.down()
+    scene.now += dt.timedelta(seconds=5)
+    scene.attempts.up()
+    end = await scene.outcome()
+    assert (end.outcome, end.is_sure) == (Outcome.FAILED, False)
+
+
+async def test_the_wait_for_a_lost_connection_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After it the call counts as silent, and as not sure."""
+    monkeypatch.setattr(module, "UNSEEN_S", 0.02)
+    scene = Scene()
+    await scene.play(BEGIN)
+    scene.attempts.down()
+    await asyncio.sleep(0.05)
+    end = await scene.outcome()
+    assert (end.outcome, end.is_sure) == (Outcome.SILENT, False)
+
+
+def test_a_running_call_survives_as_text() -> None:
+    leg = PassedLeg(TOKEN, "ab", "a", "b", CallTerms(agent=True, country="NL", ring_min_s=15))
+    track = CallTrack(UNIQUE_ID, LEG, TUESDAY_11, leg, rang_s=0.4, answered_s=3.0, heard=Heard.NOT_SURE, is_sure=False)
+    assert track_of(text_of(track)) == track
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        track_of("{}")

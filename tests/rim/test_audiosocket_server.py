@@ -1,0 +1,127 @@
+"""The AudioSocket server with real sockets: the right call to the right hearer, and nobody held for long."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import struct
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from asterisk_plugin.audiosocket import server as module
+from asterisk_plugin.audiosocket.server import SoundServer
+from asterisk_plugin.errors import StartupError
+
+CALL = "0123456789abcdef0123456789abcdef"
+NAME = struct.pack(">BH", 1, 16) + bytes.fromhex(CALL)
+SOUND = struct.pack(">BH", 0x10, 320) + b"\x05\x00" * 160
+TERMINATE = b"\x00\x00\x00"
+
+
+class Hearer:
+    """Takes so many messages."""
+
+    def __init__(self, most: int = 3, error: Exception | None = None) -> None:
+        self.heard: list[bytes] = []
+        self.is_over = asyncio.Event()
+        self._most, self._error = most, error
+
+    def take(self, samples: bytes) -> bool:
+        if self._error:
+            raise self._error
+        self.heard.append(samples)
+        return len(self.heard) >= self._most
+
+    def ended(self) -> None:
+        self.is_over.set()
+
+
+@pytest_asyncio.fixture
+async def sounds() -> AsyncIterator[SoundServer]:
+    server = SoundServer("127.0.0.1", 0)
+    await server.start()
+    yield server
+    await server.stop()
+
+
+async def bring(sounds: SoundServer, data: bytes) -> bytes:
+    """What Asterisk gets for what it sends, until it is let go."""
+    host, _, port = sounds.address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    with contextlib.suppress(ConnectionError):
+        writer.write(data)
+        await writer.drain()
+    try:
+        return await asyncio.wait_for(reader.read(), 5)
+    finally:
+        writer.close()
+
+
+async def test_a_call_that_is_expected_is_heard_until_it_is_enough(sounds: SoundServer) -> None:
+    hearer = Hearer()
+    sounds.expect(CALL, hearer)
+    assert await bring(sounds, NAME + SOUND * 9) == TERMINATE
+    assert hearer.heard == [SOUND[3:]] * 3
+    await asyncio.wait_for(hearer.is_over.wait(), 1)
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody expects is let go soon."""
+    monkeypatch.setattr(module, "CLAIM_TIMEOUT_S", 0.05)
+
+
+@pytest.mark.usefixtures("soon")
+async def test_a_call_that_nobody_expects_goes_on(sounds: SoundServer) -> None:
+    assert await bring(sounds, NAME + SOUND) == TERMINATE
+
+
+async def test_a_call_that_comes_before_it_is_expected_loses_no_sound(sounds: SoundServer) -> None:
+    hearer = Hearer()
+    brought = asyncio.create_task(bring(sounds, NAME + SOUND * 2))
+    await asyncio.sleep(0.1)
+    sounds.expect(CALL, hearer)
+    await asyncio.sleep(0)
+    assert hearer.heard == [SOUND[3:]] * 2
+    await sounds.stop()
+    assert await brought == TERMINATE
+
+
+@pytest.mark.usefixtures("soon")
+async def test_a_call_is_expected_once_and_not_after_it_was_forgotten(sounds: SoundServer) -> None:
+    hearer = Hearer(most=1)
+    sounds.expect(CALL, hearer)
+    await bring(sounds, NAME + SOUND)
+    assert await bring(sounds, NAME + SOUND) == TERMINATE
+    sounds.expect(CALL, hearer)
+    sounds.forget(CALL)
+    assert await bring(sounds, NAME + SOUND) == TERMINATE
+    assert len(hearer.heard) == 1
+
+
+async def test_a_fault_in_who_listens_holds_no_call(sounds: SoundServer) -> None:
+    hearer = Hearer(error=ValueError("broken"))
+    sounds.expect(CALL, hearer)
+    assert await bring(sounds, NAME + SOUND) == TERMINATE
+    await asyncio.wait_for(hearer.is_over.wait(), 1)
+
+
+async def test_who_is_not_asterisk_is_let_go(sounds: SoundServer) -> None:
+    assert await bring(sounds, b"GET / HTTP/1.1\r\n\r\n") == TERMINATE
+
+
+@pytest.mark.usefixtures("soon")
+async def test_who_says_nothing_is_let_go(sounds: SoundServer) -> None:
+    assert await bring(sounds, b"") == TERMINATE
+
+
+async def test_a_taken_port_is_one_clear_sentence(sounds: SoundServer) -> None:
+    port = int(sounds.address.rpartition(":")[2])
+    with pytest.raises(StartupError, match=rf"AudioSocket cannot listen on `127.0.0.1:{port}`"):
+        await SoundServer("127.0.0.1", port).start()
+
+
+async def test_an_ipv6_address_is_written_in_brackets() -> None:
+    assert SoundServer("::1", 4574).address == "[::1]:4574"
