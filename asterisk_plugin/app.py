@@ -69,7 +69,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("ringfence.app")
 
 
-_SWITCH_S = 0.0005
+_SWITCH_S = 0.0001
 _GC_FIRST = 20_000  # a decision makes some hundred objects, nearly all freed by their counts
 
 

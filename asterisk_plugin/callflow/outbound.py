@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import secrets
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 from asterisk_plugin.callflow.answered import unheard_action
 from asterisk_plugin.callflow.deciding import decide_with_store
 from asterisk_plugin.callflow.evidence import attempt_event
+from asterisk_plugin.callflow.records import new_secret_id
 from asterisk_plugin.callflow.releases import release_later
 from asterisk_plugin.core import engine
 from asterisk_plugin.core.caller_id import choose_shown_number
@@ -89,7 +89,7 @@ async def decide_attempt(gate: Gate, request: AgiRequest) -> Attempt:
         gate: This node's gate.
         request: Arguments and caller ID as the channel has them.
     """
-    attempt_id, now = secrets.token_hex(16), gate.clock()
+    attempt_id, now = new_secret_id(), gate.clock()
     facts: AttemptFacts | None = None
     person = ""
     # Before the look-up as well as after it: an objection that waits now may get into the store, and so out
@@ -116,7 +116,7 @@ async def decide_attempt(gate: Gate, request: AgiRequest) -> Attempt:
     # INVARIANT: only an ALLOW is recorded under the id that the store holds as token. The trunk leg waits
     # for an event of that id, so the token of an attempt that was reserved and then denied opens nothing,
     # even when its release failed.
-    return Attempt(secrets.token_hex(16), person, facts, verdict, now)
+    return Attempt(new_secret_id(), person, facts, verdict, now)
 
 
 def first_facts(site: Site, request: AgiRequest, now: dt.datetime) -> AttemptFacts:

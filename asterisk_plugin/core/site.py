@@ -167,7 +167,7 @@ class CallerIdAsset:
     call_back_routed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # compared by identity: it is a key of caches
 class Campaign:
     """One campaign.
 

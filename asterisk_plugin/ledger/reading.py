@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from asterisk_plugin.errors import LedgerBrokenError
-from asterisk_plugin.ledger import tables
+from asterisk_plugin.ledger import statements, tables
 from asterisk_plugin.ledger.appending import look_up_seqs
 from asterisk_plugin.ledger.chain import Row
 from asterisk_plugin.ledger.database import Database, translated
@@ -32,11 +32,6 @@ _AFTER = (
 )
 # Without the sealed parts, which are most of a row, and without the keys that open them.
 _CLEAR_EVENTS = sa.select(*(sa.null().label(c.name) if c.name == "sealed" else c for c in tables.events.c))
-_CLEAR_AFTER = (
-    _CLEAR_EVENTS.where(tables.events.c.seq > sa.bindparam("after"))
-    .order_by(tables.events.c.seq)
-    .limit(sa.bindparam("most", type_=sa.Integer))
-)
 _OF_PERSON = _EVENTS_AND_KEYS.where(
     tables.events.c.person == sa.bindparam("person"), tables.events.c.person != ""
 ).order_by(tables.events.c.seq)
@@ -95,8 +90,9 @@ def events_after(database: Database, after: int, *, most: int, unseal: bool) -> 
     with translated(database), database.engine.connect() as connection:
         if unseal:
             return [stored_event(row, key) for row, key in rows_after(connection, after, most=most)]
-        found = connection.execute(_CLEAR_AFTER, {"after": after, "most": most})
-        return [stored_event(Row(*row), None) for row in found]
+        # Without the sealed parts, which are most of a row, and without the keys that open them.
+        found = statements.run(connection, statements.CLEAR_AFTER, after, most)
+    return [stored_event(Row(*row), None) for row in found]
 
 
 def events_of(database: Database, person: str) -> tuple[StoredEvent, ...]:

@@ -1,4 +1,4 @@
-"""The statements that every append runs, handed to the driver as they stand.
+"""The statements that every append and every look for news runs, handed to the driver as they stand.
 
 SQLAlchemy makes each statement anew for each run, which costs more than SQLite needs to carry it out; where one
 commit holds a handful of verdicts, that was most of what they cost. Everything else is asked through SQLAlchemy.
@@ -54,6 +54,7 @@ ADD_KEYS = _same("INSERT INTO person_keys (person, key) VALUES (?, ?)")
 DROP_NOBODYS_KEY = _same("DELETE FROM person_keys WHERE person = ''")
 SEQS = _of_list("SELECT id, seq FROM events WHERE id IN LIST")
 SINCE = _same("SELECT id FROM events WHERE seq > ?")
+CLEAR_AFTER = _same("SELECT seq, id, kind, at, person, body, NULL, hash FROM events WHERE seq > ? ORDER BY seq LIMIT ?")
 KEYS = _of_list("SELECT person, key FROM person_keys WHERE person IN LIST")
 
 

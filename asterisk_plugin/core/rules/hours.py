@@ -127,9 +127,10 @@ def _why_closed(place: Place, case: Case) -> str:
 
 def _in_order(place: Place, source: Source, *, case: Case) -> Finding:
     local, window = _local(place, case), place.window(case.now)
-    where = f"in {place.zone} it is {local:%H:%M}"
+    where = f"in {place.zone} it is {local.hour:02}:{local.minute:02}"
     if window is None:
         sentence = f"{where}, outside the calling hours, and the person asked to be called now"
     else:
-        sentence = f"{where}, within {window[0]:%H:%M}-{window[1]:%H:%M}"
+        start, end = (time.isoformat("minutes") for time in window)
+        sentence = f"{where}, within {start}-{end}"
     return Finding("calling-hours", Decision.ALLOW, sentence, source)
