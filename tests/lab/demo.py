@@ -223,9 +223,11 @@ async def _until_spoken(lab: Lab, number: str) -> float:
     async with asyncio.timeout(30):
         while True:
             for heard in await lab.people.heard(number):
-                if words := OverMusic(heard).seconds_with_words():
+                # The first moment of the music is no word.
+                words = [begin for begin, end in OverMusic(heard).seconds_with_words() if end - begin > 0.5]
+                if words:
                     start, at_s = heard.pieces[0]
-                    return at_s + words[0][0] - start / RATE
+                    return at_s + words[0] - start / RATE
             await asyncio.sleep(0.2)
 
 
