@@ -21,7 +21,7 @@ SPEECH_DB = -48.0
 """Quieter is no speech at a telephone: it is sent at -30 dB and more (ITU-T P.56 active level, full scale 0)."""
 
 ABOVE_NOISE_DB = 8.0
-BELOW_VOICE_DB = 10.0
+BELOW_VOICE_DB = 9.0
 """So far below its loudest frames a voice still speaks; what is further below is behind it."""
 
 NEVER_ABOVE_DB = 6.0

@@ -11,7 +11,7 @@ from asterisk_plugin.detection.frames import FRAME_S, QUIETEST_DB
 BLOCK_S = 2.6
 """So much is compared; people repeat a word, but not a sentence to the hundredth of a second."""
 
-SPOKEN_SHARE = 0.2
+SPOKEN_SHARE = 0.33
 """In so much of it somebody speaks loudly."""
 
 LOOKS = 3
