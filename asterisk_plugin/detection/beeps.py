@@ -169,6 +169,8 @@ class BeepJudge:
         if not is_progress(tone):
             return False
         before = self._before(tone)
+        if before is not None and is_ring(before) and tone.start_s - before.end_s < REPEATED_S:
+            return False  # No ring pauses so shortly.
         if is_ring(tone) or (before is not None and is_double_ring(before, tone)):
             self.heard_ring = tone.end_s
             return True
@@ -208,7 +210,9 @@ def _quiet_s(tone: Tone, *, after_voice: bool) -> float:
 
 
 def _joined(one: Tone, rest: Tone) -> Tone:
-    """One tone of which a packet was lost; as steady and pure as its longer part."""
+    """One tone of which a packet was lost."""
     longer = one if one.lasted_s > rest.lasted_s else rest
+    purity = (one.purity * one.lasted_s + rest.purity * rest.lasted_s) / (one.lasted_s + rest.lasted_s)
+    spread_hz = max(longer.spread_hz, min(abs(a - b) for a in one.hz for b in rest.hz))
     level_db = max(one.level_db, rest.level_db)
-    return replace(longer, start_s=one.start_s, end_s=rest.end_s, level_db=level_db, before_db=one.before_db)
+    return Tone(one.start_s, rest.end_s, longer.hz, spread_hz, level_db, purity, one.before_db)

@@ -14,11 +14,11 @@ BEEP_HZ = (392.0, 2150.0)
 
 GRADES = (
     *((0.075, 8.0, 0.98), (0.085, 6.0, 0.95), (0.095, 1.0, 0.90)),
-    *((0.14, 1.5, 0.85), (0.14, 10.0, 0.955)),
+    *((0.14, 1.5, 0.85), (0.14, 9.0, 0.955), (0.14, 12.5, 0.98)),
 )
 """From this length on (of 100 ms 80 to 100 are seen): how far a beep moves at most, and how pure it is at least.
 
-Behind G.711 a beep stays within 1 Hz; GSM 06.10 makes it jitter by up to 10 Hz, but leaves it pure. Vowels jitter, and
+Behind G.711 a beep stays within 1 Hz; GSM 06.10 makes it jitter by up to 12 Hz, but leaves it pure. Vowels jitter, and
 are less pure the longer they last."""
 
 SHORTEST_S = min(lasted_s for lasted_s, _, _ in GRADES)
@@ -27,8 +27,9 @@ SHORTEST_S = min(lasted_s for lasted_s, _, _ in GRADES)
 VOWEL_HZ, VOWEL_S, VOWEL_PURITY = 600.0, 0.18, 0.965
 """A vowel can hold one component below this, or any two, for some frames; what is shorter must be so pure."""
 
-HIGH_HZ, HIGH_PURITY, HIGH_SPREAD = 1200.0, 0.09, 1.5
-"""Above it no vowel is so steady: less pure by that much is enough, and it may move that many times as far."""
+HIGH_HZ, HIGH_PURITY, HIGH_SPREAD, HIGH_S = 1200.0, 0.09, 1.5, 0.25
+"""Above it no vowel is so steady: less pure by that much is enough, and it may move that many
+times as far; but one that is so long could be a note that is blown."""
 
 TWO_PURITY = 0.95
 """Two neighbouring overtones of a vowel are less pure than two tones."""
@@ -37,7 +38,7 @@ VOICE_HZ, VOICE_BELOW_HZ, VOICE_STEADY_HZ, VOICE_S = (70.0, 480.0), 900.0, 1.5, 
 """Two neighbouring overtones of such a pitch, the lower below that, may be a vowel; unless so steady, or so long."""
 
 KEYS_HZ = tuple((low, high) for low in (697, 770, 852, 941) for high in (1209, 1336, 1477))
-KEYS_WITHIN, KEYS_S = 0.013, 0.6
+KEYS_WITHIN, KEYS_S = 0.011, 0.6
 """Telephones send them within 1 %, and who holds a key longer is rare. No telephone has the fourth column of Q.23."""
 
 INFORMATION_HZ = ((890.0, 1010.0), (1340.0, 1460.0), (1740.0, 1860.0))
@@ -56,7 +57,7 @@ HUM_HZ = 380.0
 """The hum of the mains reaches up to here."""
 
 RINGS = (
-    *(((412.0, 438.0), (0.9, 1.12)), ((412.0, 438.0), (1.4, 1.6)), ((432.0, 448.0), (1.4, 1.6))),
+    *(((415.0, 435.0), (0.9, 1.12)), ((415.0, 435.0), (1.4, 1.6)), ((433.0, 447.0), (1.4, 1.6))),
     ((392.0, 488.0), (1.85, 2.15)),
 )
 """Where a ring is and how long it lasts: 425 Hz for 1 s in Germany, Italy, Sweden, the Netherlands, and for 1.5 s in
@@ -68,8 +69,9 @@ BUSY_S = (0.16, 0.6)
 
 def is_beep_like(tone: Tone) -> bool:
     """It is as steady and pure as a beep, at a beep's frequencies, and neither a key nor a vowel."""
+    is_high, is_two = tone.hz[-1] > HIGH_HZ, len(tone.hz) == 2
     purity = tone.purity + (HIGH_PURITY if tone.hz[0] > HIGH_HZ else 0.0)
-    spread_hz = tone.spread_hz / (HIGH_SPREAD if tone.hz[-1] > HIGH_HZ else 1.0)
+    spread_hz = tone.spread_hz / (HIGH_SPREAD if is_high and (is_two or tone.lasted_s < HIGH_S) else 1.0)
     steady = any(
         tone.lasted_s >= lasted_s and spread_hz <= most and purity >= least for lasted_s, most, least in GRADES
     )
@@ -78,13 +80,13 @@ def is_beep_like(tone: Tone) -> bool:
 
 def _is_vowel(tone: Tone, purity: float) -> bool:
     """One overtone of a voice, or two."""
-    is_short = tone.lasted_s < VOWEL_S and purity < VOWEL_PURITY
+    is_short, is_low = tone.lasted_s < VOWEL_S, tone.hz[0] < VOICE_BELOW_HZ
     if len(tone.hz) == 1:
-        return is_short and tone.hz[0] < VOWEL_HZ
-    if is_short or purity < TWO_PURITY:
+        return is_short and tone.hz[0] < VOWEL_HZ and tone.purity < VOWEL_PURITY
+    if (tone.purity if is_short else purity) < (VOWEL_PURITY if is_short and is_low else TWO_PURITY):
         return True
     pitch = tone.hz[1] - tone.hz[0]
-    if not within(pitch, VOICE_HZ) or tone.hz[0] > VOICE_BELOW_HZ:
+    if not within(pitch, VOICE_HZ) or not is_low:
         return False
     are_neighbours = abs(tone.hz[0] / pitch - round(tone.hz[0] / pitch)) < 0.1
     return are_neighbours and tone.spread_hz > VOICE_STEADY_HZ and tone.lasted_s < VOICE_S

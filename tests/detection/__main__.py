@@ -20,15 +20,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from asterisk_plugin.audio import kokoro
-from asterisk_plugin.detection.findings import Settings
 from tests.detection import app_amd, corpus, scenes
 from tests.detection.measure import Heard, Rate, figures, hear, hear_amd, is_wrong
 from tests.detection.speech import KEPT, TUNE, Library
 
 RESULTS = Path("bench-results")
 WIDTH = 150
-OURS, PATIENT, DEFAULT, TUNED = "Ringfence", "Ringfence, waits for the end", "app_amd (port)", "app_amd (port), tuned"
-WITHOUT_BEEP = "no beep"
+OURS, DEFAULT, TUNED = "Ringfence", "app_amd (port)", "app_amd (port), tuned"
 Results = dict[str, list[Heard]]
 
 
@@ -67,7 +65,6 @@ class Hearing:
             heard[OURS].append(hear(call))
             self.spent_s += time.process_time() - began_s
             self.sound_s += len(call.samples) / 8000
-            heard[PATIENT].append(hear(call, Settings(undecided_s=0.0)))
             frames = app_amd.magnitudes(call.samples)
             heard[DEFAULT].append(hear_amd(call, frames, app_amd.Parameters()))
             heard[TUNED].append(hear_amd(call, frames, self._parameters))
@@ -158,7 +155,7 @@ def main() -> None:
         parameters = hearing.tune_amd()
         seeds = {seed: hearing.kept(seed) for seed in chosen.seed}
         beepless = hearing.without_a_beep(chosen.seed[0])
-    whole = {way: [one for heard in seeds.values() for one in heard[way]] for way in (OURS, PATIENT, DEFAULT, TUNED)}
+    whole = {way: [one for heard in seeds.values() for one in heard[way]] for way in (OURS, DEFAULT, TUNED)}
     console = Console(width=WIDTH)
     for column in ("scenario", "codec", "language"):
         console.print(by(whole[OURS], column))
