@@ -17,15 +17,11 @@ from asterisk_plugin.detection.frames import FRAME_S
 Levels: TypeAlias = NDArray[np.float32]
 Marks: TypeAlias = NDArray[np.bool_]
 
-SPEECH_DB = -48.0
+SPEECH_DB = -45.0
 """Quieter is no speech at a telephone: it is sent at -30 dB and more (ITU-T P.56 active level, full scale 0)."""
 
-ABOVE_NOISE_DB = 8.0
-BELOW_VOICE_DB = 10.0
+BELOW_VOICE_DB = 8.0
 """So far below its loudest frames a voice still speaks; what is further below is behind it."""
-
-NEVER_ABOVE_DB = 6.0
-"""The limit stays so far below the loudest frames, however much noise there is."""
 
 GAP_S, SHORTEST_S = 0.24, 0.06
 """Gaps inside words and between them; shorter sounds are clicks."""
@@ -72,9 +68,8 @@ def limit_db(levels: Levels, tonal: Marks) -> float:
     heard = levels[~tonal]
     if not len(heard):
         return SPEECH_DB
-    ranked = np.sort(heard)
-    loud, quiet = float(ranked[int(len(ranked) * 0.95)]), float(ranked[int(len(ranked) * 0.1)])
-    return max(SPEECH_DB, min(quiet + ABOVE_NOISE_DB, loud - NEVER_ABOVE_DB), loud - BELOW_VOICE_DB)
+    loud_db = float(np.sort(heard)[int(len(heard) * 0.95)])
+    return max(SPEECH_DB, loud_db - BELOW_VOICE_DB)
 
 
 def chains(spoken: list[Stretch], pause_s: float) -> list[list[Stretch]]:

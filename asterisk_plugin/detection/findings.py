@@ -74,8 +74,8 @@ class Settings:
     pause_after_short_s: float = 0.5
     pause_after_long_s: float = 0.9
     short_s: float = 1.5
-    long_greeting_s: float = 8.0
-    talks_on_s: float = 7.5
+    long_greeting_s: float = 9.5
+    talks_on_s: float = 9.0
     waits_s: float = 1.3
     music_s: float = 4.0
     listen_s: float = 30.0

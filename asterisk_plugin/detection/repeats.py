@@ -11,7 +11,7 @@ from asterisk_plugin.detection.frames import FRAME_S, QUIETEST_DB
 BLOCK_S = 2.6
 """So much is compared; people repeat a word, but not a sentence to the hundredth of a second."""
 
-SPOKEN_SHARE = 0.2
+SPOKEN_SHARE = 0.25
 """In so much of it somebody speaks loudly."""
 
 LOOKS = 3
@@ -50,7 +50,7 @@ def lag_of(levels: Levels, tonal: Marks, limit_db: float) -> int | None:
     if len(levels) < 2 * size:
         return None
     block = levels[-size:]
-    if float((block > limit_db).mean()) < SPOKEN_SHARE:
+    if bool(tonal[-size:].any()) or float((block > limit_db).mean()) < SPOKEN_SHARE:
         return None
     shape = _smooth(np.clip(levels - limit_db + RANGE_DB / 2, 0, RANGE_DB))
     alike = _likeness(shape[:-size], shape[-size:])

@@ -24,6 +24,9 @@ QUIETEST_FLOOR = 0.01
 
 BEFORE_FRAMES = 6
 
+FIRST_FRAMES = 3
+"""So long a codec may take to bring both tones of a beep to their strengths."""
+
 LOUDER = 4.0
 """Times the power of the noise: a tone that is buried deeper is not looked for."""
 
@@ -84,6 +87,14 @@ class Run:
         both = all(abs(new - old) <= near for new, old in zip(sorted(frame.hz), seen, strict=True))
         return share if share >= TWO_SHARE and both else 0.0
 
+    def shows_second_of(self, run: Run) -> bool:
+        """It is one that has just begun, of which only the stronger of two tones was seen at first."""
+        return (
+            len(run.seen) <= FIRST_FRAMES
+            and len(run.seen[0]) < len(self.seen[0])
+            and any(abs(hz - run.seen[-1][0]) <= HOLD_HZ for hz in self.seen[0])
+        )
+
     def extend(self, frame: Frame, share: float) -> None:
         """Take a frame that goes on with it."""
         self.end_s, self.missing = frame.end_s - 0.5 * FRAME_S, 0
@@ -130,6 +141,9 @@ class ToneTracker:
                 return None
         self.run = self._begun(frame, clear)
         self._before.append(frame.level_db)
+        if run is not None and self.run is not None and self.run.shows_second_of(run):
+            self.run.start_s, self.run.before_db = run.start_s, run.before_db
+            return None
         return run.closed() if run is not None else None
 
     def _begun(self, frame: Frame, clear: float) -> Run | None:

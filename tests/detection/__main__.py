@@ -1,7 +1,8 @@
-"""`make hear`: our detector against app_amd on a corpus of calls, as a table and JSON.
+"""`make hear`: our detector against app_amd on a corpus of calls, as tables and JSON.
 
-Everything was tuned on the part `tune`; shown is the part `kept`, with other speakers and other texts. The corpus is
-made as it goes (seed 1): what is spoken is kept in a folder, so a second run is faster.
+Everything was tuned on the part `tune`; shown is the part `kept`, with other speakers and other texts, under seeds that
+nobody looked at while tuning. 1,000 persons and 1,000 machines of a seed take some 7 minutes on a core with nothing
+else to do. What is spoken is kept in a folder: filling it takes some 2 minutes more, with Kokoro some 20.
 """
 
 from __future__ import annotations
@@ -15,91 +16,94 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from asterisk_plugin.audio import kokoro
-from asterisk_plugin.detection.findings import Settings
-from tests.detection import app_amd, corpus
-from tests.detection.measure import Heard, figures, hear, hear_amd
+from tests.detection import app_amd, corpus, scenes
+from tests.detection.measure import Heard, Rate, figures, hear, hear_amd, is_wrong
 from tests.detection.speech import KEPT, TUNE, Library
 
 RESULTS = Path("bench-results")
-WIDTH = 132
-OURS, PATIENT, DEFAULT, TUNED = "Ringfence", "Ringfence, waits for the end", "app_amd (port)", "app_amd (port), tuned"
-ROWS = (
-    ("person taken for a machine", "{:.2%}"),
-    ("machine never recognised", "{:.2%}"),
-    ("message left", "{:.2%}"),
-    ("beep heard", "{:.2%}"),
-    ("machine given to an agent", "{:.1%}"),
-    ("decided s, median", "{:.2f}"),
-    ("decided s, p95", "{:.2f}"),
-    ("decided s, persons, median", "{:.2f}"),
-    ("decided s, persons, p95", "{:.2f}"),
-    ("machine recognised s, median", "{:.2f}"),
-    ("machine recognised s, p95", "{:.2f}"),
-    ("after beep began s, median", "{:.2f}"),
-    ("after beep began s, p95", "{:.2f}"),
-)
+WIDTH = 150
+OURS, DEFAULT, TUNED = "Ringfence", "app_amd (port)", "app_amd (port), tuned"
+Results = dict[str, list[Heard]]
 
 
-def calls(part: str, count: int, chosen: argparse.Namespace, progress: Progress) -> Iterator[corpus.Call]:
-    """So many persons and as many machines of a part, made one by one."""
-    library = Library(chosen.folder)
-    jobs = [(side, number) for number in range(count) for side in (corpus.PERSON, corpus.MACHINE)]
-    for side, number in progress.track(jobs, description=f"hearing {part}"):
-        yield corpus.make(part, side, number, library, seed=chosen.seed, kokoro_share=chosen.kokoro)
+class Hearing:
+    """Makes calls and lets everybody decide about them.
+
+    Args:
+        chosen: The command's arguments.
+        progress: Where it shows how far it is.
+    """
+
+    def __init__(self, chosen: argparse.Namespace, progress: Progress) -> None:
+        self._chosen, self._progress = chosen, progress
+        self._library = Library(chosen.folder)
+        self._parameters = app_amd.Parameters()
+        self.spent_s = self.sound_s = 0.0
+
+    def tune_amd(self) -> app_amd.Parameters:
+        """Parameters with which app_amd errs least on the part to tune on, persons and machines weighing the same."""
+        known = [
+            (call.is_machine, app_amd.magnitudes(call.samples[: 8000 * 6]).tolist())
+            for call in self._calls(TUNE, self._chosen.tune, 1)
+        ]
+
+        def wrong(own: app_amd.Parameters) -> int:
+            return sum((app_amd.judge(frames, own)[0] == app_amd.MACHINE) != is_machine for is_machine, frames in known)
+
+        self._parameters = min(app_amd.grid(), key=wrong)
+        return self._parameters
+
+    def kept(self, seed: int) -> Results:
+        """Every way of deciding on the part kept aside."""
+        heard: Results = defaultdict(list)
+        until_s = time.monotonic() + 60 * self._chosen.minutes
+        for call in self._calls(KEPT, self._chosen.calls, seed):
+            if time.monotonic() > until_s:
+                break
+            began_s = time.process_time()
+            heard[OURS].append(hear(call))
+            self.spent_s += time.process_time() - began_s
+            self.sound_s += len(call.samples) / 8000
+            frames = app_amd.magnitudes(call.samples)
+            heard[DEFAULT].append(hear_amd(call, frames, app_amd.Parameters()))
+            heard[TUNED].append(hear_amd(call, frames, self._parameters))
+        return heard
+
+    def without_a_beep(self, seed: int) -> list[Heard]:
+        """Ours on machines that record without a beep."""
+        jobs = self._progress.track(range(self._chosen.calls // 20), description="machines without a beep")
+        own = {"seed": seed, "kokoro_share": self._chosen.kokoro, "put": scenes.machine_without_a_beep}
+        return [hear(corpus.make(KEPT, scenes.MACHINE, number, self._library, **own)) for number in jobs]
+
+    def _calls(self, part: str, count: int, seed: int) -> Iterator[corpus.Call]:
+        """So many persons and as many machines of a part, made one by one."""
+        jobs = [(side, number) for number in range(count) for side in (scenes.PERSON, scenes.MACHINE)]
+        for side, number in self._progress.track(jobs, description=f"{part} part, seed {seed}"):
+            yield corpus.make(part, side, number, self._library, seed=seed, kokoro_share=self._chosen.kokoro)
 
 
-def tuned_amd(heard: list[tuple[corpus.Call, list[float]]]) -> app_amd.Parameters:
-    """Parameters with which app_amd errs least on the part to tune on, persons and machines weighing the same."""
-
-    def wrong(own: app_amd.Parameters) -> int:
-        return sum((app_amd.judge(frames, own)[0] == app_amd.MACHINE) != call.is_machine for call, frames in heard)
-
-    return min(app_amd.grid(), key=wrong)
-
-
-def evaluate(chosen: argparse.Namespace, progress: Progress) -> tuple[dict[str, list[Heard]], str, float]:
-    """Every way of deciding on the part kept aside; the parameters of the tuned app_amd; our share of a core."""
-    known = [
-        (_without_sound(call), app_amd.magnitudes(call.samples[: 8000 * 6]).tolist())
-        for call in calls(TUNE, chosen.tune, chosen, progress)
-    ]
-    parameters = tuned_amd(known)
-    heard: dict[str, list[Heard]] = defaultdict(list)
-    spent_s = sound_s = 0.0
-    for call in calls(KEPT, chosen.calls, chosen, progress):
-        began_s = time.process_time()
-        heard[OURS].append(hear(call))
-        spent_s += time.process_time() - began_s
-        sound_s += len(call.samples) / 8000
-        heard[PATIENT].append(hear(call, Settings(undecided_s=0.0)))
-        frames = app_amd.magnitudes(call.samples)
-        heard[DEFAULT].append(hear_amd(call, frames, app_amd.Parameters()))
-        heard[TUNED].append(hear_amd(call, frames, parameters))
-    return heard, str(parameters), spent_s / max(1e-9, sound_s)
-
-
-def _without_sound(call: corpus.Call) -> corpus.Call:
-    return corpus.Call(
-        *(call.name, call.is_machine, call.scenario, call.language, call.samples[:0]),
-        *(call.beep_s, call.records, call.codec),
-    )
-
-
-def table(results: dict[str, dict[str, float]]) -> Table:
+def table(results: Results, title: str) -> Table:
     """A column for each way of deciding."""
-    shown = Table(
-        title="who answered: kept part", caption="NOT_SURE and NOTSURE count as a person, as they are treated"
-    )
+    caption = "NOT_SURE and NOTSURE count as a person, as they are treated; in brackets: 95 % of true shares lie there"
+    shown = Table(title=title, caption=caption)
     shown.add_column("")
+    columns = [figures(heard) for heard in results.values()]
     for way in results:
         shown.add_column(way, justify="right")
-    for name, form in ROWS:
-        shown.add_row(name, *(form.format(row[name]) for row in results.values()))
+    for name in columns[0]:
+        shown.add_row(name, *(_told(column[name]) for column in columns))
     return shown
+
+
+def _told(figure: Rate | float) -> str:
+    if isinstance(figure, float):
+        return f"{figure:.2f}"
+    low, high = figure.between
+    return f"{figure.count} of {figure.whole}: {figure.share:.2%} ({low:.2%} to {high:.2%})"
 
 
 def by(heard: list[Heard], column: str) -> Table:
@@ -107,47 +111,80 @@ def by(heard: list[Heard], column: str) -> Table:
     shown = Table(title=f"Ringfence by {column}")
     for name in (column, "calls", "wrong", "first verdicts and later findings"):
         shown.add_column(name, justify="right" if name in ("calls", "wrong") else "left")
-    groups: dict[str, list[Heard]] = defaultdict(list)
+    groups: Results = defaultdict(list)
     for one in heard:
         groups[getattr(one, column)].append(one)
     for name, members in sorted(groups.items()):
-        wrong = sum((one.machine_s is not None) != one.is_machine for one in members)
         ways = Counter(f"{one.verdict} → {one.found}" if one.found else one.verdict for one in members)
         said = ", ".join(f"{way} {count}" for way, count in ways.most_common(4))
+        wrong = sum(map(is_wrong, members))
         shown.add_row(name, str(len(members)), str(wrong), said if column == "scenario" else "")
     return shown
 
 
-def main() -> None:
-    """Make the calls, hear them, show what came out."""
-    parser = argparse.ArgumentParser(prog="python -m tests.detection", description=__doc__)
-    parser.add_argument("--calls", type=int, default=1000, help="persons, and as many machines, of the part kept aside")
-    parser.add_argument("--tune", type=int, default=250, help="of the part to tune on, for app_amd's parameters")
-    parser.add_argument("--seed", type=int, default=1)
+def as_json(results: Results) -> dict[str, dict[str, object]]:
+    """Every figure; a rate with its counts and where the true one lies with 95 %."""
+    return {
+        way: {
+            name: {"share": one.share, "count": one.count, "of": one.whole, "95 %": one.between}
+            if isinstance(one, Rate)
+            else one
+            for name, one in figures(heard).items()
+        }
+        for way, heard in results.items()
+    }
+
+
+def arguments() -> argparse.Namespace:
+    """What the command was given."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.detection", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--calls", type=int, default=1000, help="persons, and as many machines, of each seed (1000)")
+    parser.add_argument("--minutes", type=float, default=1e6, help="for each seed at most: the first calls (no limit)")
+    parser.add_argument("--tune", type=int, default=250, help="of the part to tune on, for app_amd's parameters (250)")
+    parser.add_argument("--seed", type=int, nargs="+", default=[3, 4], help="of the part kept aside (3 4)")
     parser.add_argument("--folder", type=Path, default=corpus.CACHE, help="where spoken sounds are kept")
     share = 0.2 if kokoro.is_installed() else 0.0
-    parser.add_argument("--kokoro", type=float, default=share, help="share of the calls in which Kokoro speaks")
-    chosen = parser.parse_args()
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        heard, parameters, cpu = evaluate(chosen, progress)
-    results = {way: figures(members) for way, members in heard.items()}
+    parser.add_argument("--kokoro", type=float, default=share, help="share of the calls in which Kokoro speaks (0.2)")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Make the calls, hear them, show what came out."""
+    chosen = arguments()
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        hearing = Hearing(chosen, progress)
+        parameters = hearing.tune_amd()
+        seeds = {seed: hearing.kept(seed) for seed in chosen.seed}
+        beepless = hearing.without_a_beep(chosen.seed[0])
+    whole = {way: [one for heard in seeds.values() for one in heard[way]] for way in (OURS, DEFAULT, TUNED)}
     console = Console(width=WIDTH)
-    console.print(table(results))
     for column in ("scenario", "codec", "language"):
-        console.print(by(heard[OURS], column))
-    wrong = [one.name for one in heard[OURS] if (one.machine_s is not None) != one.is_machine]
+        console.print(by(whole[OURS], column))
+    wrong = [f"{seed}/{one.name}" for seed, heard in seeds.items() for one in heard[OURS] if is_wrong(one)]
     console.print(f"wrong: {', '.join(wrong) or 'none'}", f"tuned app_amd: {parameters}", sep="\n")
+    if len(seeds) > 1:
+        for seed, heard in seeds.items():
+            console.print(table({OURS: heard[OURS]}, f"kept part, seed {seed}"))
+    console.print(table({OURS: beepless}, "machines that record without a beep (in no part)"))
+    console.print(table(whole, f"who answered: kept part, seed {' and '.join(map(str, seeds))}"))
+    cpu = hearing.spent_s / max(1e-9, hearing.sound_s)
     console.print(f"processor: {cpu:.2%} of a core for one call; Kokoro: {chosen.kokoro:.0%} of the calls")
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / "who-answered.json"
     found = {
-        "results": results,
-        "app_amd tuned": parameters,
+        "results": as_json(whole),
+        "seeds": {seed: as_json({OURS: heard[OURS]}) for seed, heard in seeds.items()},
+        "without a beep": as_json({OURS: beepless}),
+        "app_amd tuned": str(parameters),
         "share of a core": cpu,
         "wrong": wrong,
-        "seed": chosen.seed,
+        "calls": chosen.calls,
+        "kokoro": chosen.kokoro,
     }
-    path.write_text(json.dumps({**found, "calls": chosen.calls, "kokoro": chosen.kokoro}, indent=1))
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / "who-answered.json"
+    path.write_text(json.dumps(found, indent=1))
     console.print(f"everything: {path}")
 
 

@@ -1,8 +1,14 @@
-"""What a detector made of calls: who was taken for whom, and when."""
+"""What a detector made of calls: who was taken for whom, and when.
+
+A message counts as left when the machine records more than `LEFT_S` of our side. Our side may sound from the first
+verdict on unless that is a machine (an agent or an announcement is connected at once), until `CUT_S` after a machine or
+a beep is found: so long the hang-up takes to reach the machine. A machine records from the end of its beep on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +21,15 @@ from tests.detection.corpus import Call
 PACKET = 320
 """Bytes of 20 ms."""
 
+CUT_S = 0.15
+"""From a finding until nothing of ours arrives any more: the service, a hang-up, 100 ms of line and buffers."""
+
+LEFT_S = 0.5
+"""So much of our side on a machine is no message yet: a syllable or two, which mailboxes mostly drop."""
+
+SOON_S = 2.0
+"""The target: decided within so long."""
+
 
 @dataclass(frozen=True, slots=True)
 class Heard:
@@ -26,8 +41,8 @@ class Heard:
         language: Two letters.
         codec: The narrowest on the way.
         is_machine: The truth.
-        records: A message can be left.
         beep_s: When the beep began.
+        records_s: From when on a message is taken, None where none is.
         length_s: Of the call.
         decided_s: When there was a verdict.
         verdict: Kind and why of it.
@@ -41,14 +56,45 @@ class Heard:
     language: str
     codec: str
     is_machine: bool
-    records: bool
     beep_s: float | None
+    records_s: float | None
     length_s: float
     decided_s: float
     verdict: str
     machine_s: float | None
     found: str
     beep_found_s: float | None
+
+    @property
+    def recorded_s(self) -> float:
+        """So much of our side a machine took; 0 of persons and where nothing is recorded."""
+        if self.records_s is None or self.machine_s == self.decided_s:
+            return 0.0
+        until_s = self.length_s if self.machine_s is None else self.machine_s + CUT_S
+        return max(0.0, until_s - max(self.records_s, self.decided_s))
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many of so many."""
+
+    count: int
+    whole: int
+
+    @property
+    def share(self) -> float:
+        """Of 1; 0 of nothing."""
+        return self.count / self.whole if self.whole else 0.0
+
+    @property
+    def between(self) -> tuple[float, float]:
+        """Where the true share lies with 95 %: Wilson's interval (1927)."""
+        if not self.whole:
+            return 0.0, 1.0
+        z, n = 1.96, self.whole
+        middle = (self.share + z * z / (2 * n)) / (1 + z * z / n)
+        reach = z / (1 + z * z / n) * math.sqrt(self.share * (1 - self.share) / n + z * z / (4 * n * n))
+        return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
 def hear(call: Call, settings: Settings | None = None) -> Heard:
@@ -67,7 +113,8 @@ def _heard(call: Call, findings: Sequence[Finding], first: Finding | None) -> He
     machine = next((one for one in findings if one.is_machine), None)
     beep = next((one for one in findings if one.kind is Kind.BEEP), None)
     return Heard(
-        *(call.name, call.scenario, call.language, call.codec, call.is_machine, call.records, call.beep_s, length_s),
+        *(call.name, call.scenario, call.language, call.codec, call.is_machine, call.beep_s, call.records_s),
+        length_s=length_s,
         decided_s=first.at_s if first else length_s,
         verdict=f"{first.kind}: {first.why}" if first else "none",
         machine_s=machine.at_s if machine else None,
@@ -81,7 +128,7 @@ def hear_amd(call: Call, magnitudes: np.ndarray, parameters: app_amd.Parameters)
     said, at_s, cause = app_amd.judge(magnitudes.tolist(), parameters)
     is_machine = said == app_amd.MACHINE
     return Heard(
-        *(call.name, call.scenario, call.language, call.codec, call.is_machine, call.records, call.beep_s),
+        *(call.name, call.scenario, call.language, call.codec, call.is_machine, call.beep_s, call.records_s),
         length_s=len(call.samples) / 8000,
         decided_s=at_s,
         verdict=f"{said}: {cause}".lower(),
@@ -91,36 +138,35 @@ def hear_amd(call: Call, magnitudes: np.ndarray, parameters: app_amd.Parameters)
     )
 
 
-def share(matching: int, whole: int) -> float:
-    """Of 1; 0 of nothing."""
-    return matching / whole if whole else 0.0
-
-
-def figures(heard: Sequence[Heard]) -> dict[str, float]:
+def figures(heard: Sequence[Heard]) -> dict[str, Rate | float]:
     """Everything that is shown of some calls."""
     persons, machines = [one for one in heard if not one.is_machine], [one for one in heard if one.is_machine]
-    records = [one for one in machines if one.records]
+    records = [one for one in machines if one.records_s is not None]
+    beeps = [(one.beep_found_s, one.beep_s) for one in records if one.beep_s is not None]
     return {
-        "persons": len(persons),
-        "machines": len(machines),
-        "person taken for a machine": share(sum(one.machine_s is not None for one in persons), len(persons)),
-        "machine given to an agent": share(sum(not _at_once(one) for one in machines), len(machines)),
-        "machine never recognised": share(sum(one.machine_s is None for one in machines), len(machines)),
-        "message left": share(sum(one.machine_s is None for one in records), len(records)),
-        "beep heard": share(sum(one.beep_found_s is not None for one in records), len(records)),
+        "person taken for a machine": _rate(one.machine_s is not None for one in persons),
+        "message left": _rate(one.recorded_s > LEFT_S for one in records),
+        "machine never recognised": _rate(one.machine_s is None for one in machines),
+        "beep heard": _rate(found_s is not None for found_s, _ in beeps),
+        "machine given to an agent": _rate(not _at_once(one) for one in machines),
+        "machine known within 2 s": _rate(one.machine_s is not None and one.machine_s <= SOON_S for one in machines),
         **_times("decided s", [one.decided_s for one in heard]),
         **_times("decided s, persons", [one.decided_s for one in persons]),
         **_times("decided s, machines", [one.decided_s for one in machines]),
         **_times("machine recognised s", [one.machine_s for one in machines if one.machine_s is not None]),
-        **_times(
-            "after beep began s",
-            [
-                one.beep_found_s - one.beep_s
-                for one in records
-                if one.beep_found_s is not None and one.beep_s is not None
-            ],
-        ),
+        **_times("after beep began s", [found_s - at_s for found_s, at_s in beeps if found_s is not None]),
+        **_times("recorded of ours s", [one.recorded_s for one in records]),
     }
+
+
+def is_wrong(one: Heard) -> bool:
+    """A person lost, a machine never known, or a message left."""
+    return (one.machine_s is not None) != one.is_machine or one.recorded_s > LEFT_S
+
+
+def _rate(those: Iterable[bool]) -> Rate:
+    counted = list(those)
+    return Rate(sum(counted), len(counted))
 
 
 def _at_once(one: Heard) -> bool:

@@ -6,9 +6,9 @@ from random import Random
 import numpy as np
 import pytest
 
-from tests.detection import app_amd, corpus, sounds
-from tests.detection.measure import figures, hear, hear_amd
-from tests.detection.speech import KEPT, KOKORO, LANGUAGES, PARTS, TUNE, VARIANTS, Library, texts
+from tests.detection import app_amd, corpus, scenes, sounds
+from tests.detection.measure import CUT_S, Heard, Rate, figures, hear, hear_amd, is_wrong
+from tests.detection.speech import KEPT, KOKORO, LANGUAGES, PARTS, TUNE, VARIANTS, Library, speaker_of, texts
 from tests.detection.voice import speech
 
 KINDS = ("short", "nervous", "long", "machine", "carrier", "talk")
@@ -42,28 +42,28 @@ def test_no_speaker_is_in_both_parts():
     assert not set(KOKORO[TUNE]) & set(KOKORO[KEPT])
 
 
-@pytest.mark.parametrize("side", [corpus.PERSON, corpus.MACHINE])
+@pytest.mark.parametrize("side", [scenes.PERSON, scenes.MACHINE])
 def test_a_call_is_the_same_each_time(voices, side):
     """Same seed, same sound; another number, another call."""
     one, again, other = (corpus.make(KEPT, side, number, voices) for number in (3, 3, 4))
     assert np.array_equal(one.samples, again.samples)
     assert not np.array_equal(one.samples, other.samples)
-    assert one.is_machine is (side == corpus.MACHINE)
+    assert one.is_machine is (side == scenes.MACHINE)
 
 
 def test_every_scenario_can_be_made_and_heard(voices):
     """Every one of both sides; shares add up to 100."""
-    for side, known in corpus.SCENARIOS.items():
-        assert sum(share for _, share, _ in known) == 100
+    for side, known in scenes.SCENARIOS.items():
+        assert sum(share for _, share in known) == 100
         names = {corpus.make(TUNE, side, number, voices, kokoro_share=0.0).scenario for number in range(14)}
-        assert names <= {put.__name__ for put, _, _ in known}
+        assert names <= {put.__name__ for put, _ in known}
         assert len(names) > 3
 
 
 def test_where_the_beep_is(voices):
     """What is measured against."""
-    scene = corpus.Scene(Random(1), TUNE, "nl", voices, corpus.speaker_of(Random(1), "nl", TUNE, kokoro_share=0))
-    corpus.only_a_beep(scene)
+    scene = scenes.Scene(Random(1), TUNE, "nl", voices, speaker_of(Random(1), "nl", TUNE, kokoro_share=0))
+    scenes.only_a_beep(scene)
     sound = np.concatenate(scene.pieces)
     assert np.flatnonzero(np.abs(sound) > 1e-3)[0] / 8000 == pytest.approx(scene.beep_s, abs=0.02)
 
@@ -102,15 +102,66 @@ def test_app_amd_waits_as_it_is_told():
 def test_figures_count_right(voices):
     """Two persons and two machines, one of them with a beep only."""
     calls = [
-        corpus.make(TUNE, side, number, voices, kokoro_share=0.0) for side in corpus.SCENARIOS for number in (1, 2)
+        corpus.make(TUNE, side, number, voices, kokoro_share=0.0) for side in scenes.SCENARIOS for number in (1, 2)
     ]
     ours, theirs = ([hear(call) for call in calls], [_amd(call) for call in calls])
     for heard in (ours, theirs):
         row = figures(heard)
-        assert (row["persons"], row["machines"]) == (2, 2)
-        assert row["person taken for a machine"] == sum(one.machine_s is not None for one in heard[:2]) / 2
-        assert row["machine never recognised"] == sum(one.machine_s is None for one in heard[2:]) / 2
+        assert row["person taken for a machine"] == Rate(sum(one.machine_s is not None for one in heard[:2]), 2)
+        assert row["machine never recognised"] == Rate(sum(one.machine_s is None for one in heard[2:]), 2)
 
 
 def _amd(call):
     return hear_amd(call, app_amd.magnitudes(call.samples), app_amd.Parameters())
+
+
+def _told(*, decided_s, machine_s, records_s=6.0):
+    """A machine whose beep is from 5.5 to 6 s."""
+    known = {"beep_found_s": machine_s, "verdict": "", "found": "", "codec": "alaw", "language": "nl"}
+    return Heard(
+        *("x", "answering_machine"),
+        **known,
+        is_machine=True,
+        beep_s=5.5,
+        records_s=records_s,
+        length_s=9.0,
+        decided_s=decided_s,
+        machine_s=machine_s,
+    )
+
+
+@pytest.mark.parametrize(
+    ("decided_s", "machine_s", "recorded_s"),
+    [
+        (1.9, 6.2, 0.2 + CUT_S),
+        (1.9, 6.4, 0.4 + CUT_S),
+        (1.9, 5.7, 0.0),
+        (1.9, None, 3.0),
+        (8.0, None, 1.0),
+        (7.0, 7.0, 0.0),
+        (6.5, 6.9, 0.4 + CUT_S),
+    ],
+)
+def test_a_message_is_what_a_machine_takes_of_ours(decided_s, machine_s, recorded_s):
+    """From the end of its beep, and from the first verdict on, until our side is cut; over half a second it counts."""
+    heard = _told(decided_s=decided_s, machine_s=machine_s)
+    assert heard.recorded_s == pytest.approx(recorded_s)
+    assert figures([heard])["message left"] == Rate(int(recorded_s > 0.5), 1)
+    assert is_wrong(heard) is (recorded_s > 0.5)
+    assert _told(decided_s=decided_s, machine_s=machine_s, records_s=None).recorded_s == 0
+
+
+@pytest.mark.parametrize(
+    ("count", "whole", "between"),
+    [(0, 100, (0.0, 0.0370)), (5, 1000, (0.0021, 0.0117)), (50, 100, (0.4038, 0.5962)), (0, 0, (0.0, 1.0))],
+)
+def test_where_the_true_share_lies(count, whole, between):
+    """Wilson's interval, as tables have it."""
+    assert Rate(count, whole).between == pytest.approx(between, abs=1e-4)
+
+
+def test_a_machine_without_a_beep(voices):
+    """It records as soon as it has spoken."""
+    call = corpus.make(KEPT, scenes.MACHINE, 1, voices, kokoro_share=0.0, put=scenes.machine_without_a_beep)
+    assert (call.scenario, call.beep_s) == ("machine_without_a_beep", None)
+    assert 0.08 < call.records_s < len(call.samples) / 8000 - 5.9

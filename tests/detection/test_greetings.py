@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asterisk_plugin.detection.detector import Detector
+from asterisk_plugin.detection.detector import Detector, warm_up
 from asterisk_plugin.detection.findings import Finding, Kind, Settings, Why
 from tests.detection.sounds import cadence, noise, silence
 from tests.detection.voice import line, speech
@@ -95,6 +95,55 @@ def test_an_announcement_in_a_loop():
     assert found(data)[-1] == (Kind.MACHINE, Why.REPEATS)
     other = line(silence(0.35), said, speech(4.5, 5), silence(0.5))
     assert (Kind.MACHINE, Why.REPEATS) not in found(other)
+    uneven = [said, silence(0.007)] * 3
+    assert (Kind.MACHINE, Why.REPEATS) in found(line(silence(0.35), *uneven, codec="ulaw", noise_db=-48))
+
+
+def test_a_machine_that_lowers_its_voice():
+    """Every second sentence is 6 dB softer, and still speech."""
+    sentences = [part * 10 ** (-6 * (seed % 2) / 20) for seed in range(6) for part in (speech(2.4, seed), silence(0.5))]
+    assert found(line(silence(0.5), *sentences), PATIENT) == [(Kind.MACHINE, Why.LONG_GREETING)]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_who_says_the_same_again_is_no_loop(seed):
+    """A person repeats a sentence three times, each time a little faster or slower, louder or softer."""
+    rng = np.random.default_rng(seed)
+    said = np.concatenate([speech(4.0, 4 + seed), silence(1.4)])
+    count = np.arange(len(said))
+    again = []
+    for _ in range(3):
+        pace = 1 + 0.04 * np.sin(2 * np.pi * count / 8000 / rng.uniform(1.5, 3.0) + rng.uniform(0, 6))
+        louder_db = np.interp(count, count[::2000], rng.uniform(-2.5, 2.5, len(count[::2000])))
+        again.append(np.interp(np.cumsum(pace), count, said) * 10 ** (louder_db / 20))
+    assert (Kind.MACHINE, Why.REPEATS) not in found(line(silence(0.35), *again))
+
+
+def test_a_word_again_is_no_loop():
+    """Four times the very same hello, at the same distance: too little to be an announcement."""
+    hello = np.concatenate([speech(0.5, 2), silence(2.0)])
+    assert (Kind.MACHINE, Why.REPEATS) not in found(line(silence(0.35), hello, hello, hello, hello))
+
+
+def test_ring_back_in_a_noisy_line_is_no_loop():
+    """Between rings there is noise that is as loud as faint speech, each time for the same length."""
+    ring = cadence((425.0,), (1.0, 4.0), 4) * 0.1
+    kinds = found(line(silence(0.3), ring, noise_db=-44))
+    assert (Kind.MACHINE, Why.REPEATS) not in kinds
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_behind_a_person(seed):
+    """A street 10 dB below a person who waits for an answer is silence."""
+    person = np.concatenate([silence(0.5), speech(0.8, seed), silence(9.0)])
+    street = noise(np.random.default_rng(seed), len(person) / 8000, "pink")[: len(person)] * 10 ** (-36 / 20)
+    assert found(line(person + street)) == [(Kind.PERSON, Why.SHORT_GREETING)]
+
+
+def test_warm_up():
+    """It leaves nothing behind, and the next detector starts anew."""
+    warm_up()
+    assert Detector().greeting_verdict is None
 
 
 def test_ring_back_inside_the_call():
