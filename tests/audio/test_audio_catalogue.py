@@ -93,7 +93,7 @@ def test_what_goes_before_a_name_or_digits_does_not_end_a_sentence(language: str
     """The voice falls at a full stop, and a pause follows."""
     texts = load_catalogues()[language].texts
     parts = {"you-were-called-by", "this-number-is-used-by", "on-behalf-of", "you-entered", "number-ending-in"}
-    parts |= {"your-reference-is", "call-back-number-ending-in", "please-call", "a-centre-unknown"} | {
+    parts |= {"your-reference-is", "call-back-number-ending-in", "please-call", "reach-us-at", "a-centre-unknown"} | {
         f"digit-{digit}" for digit in range(10)
     }
     for name, text in texts.items():

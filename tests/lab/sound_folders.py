@@ -61,6 +61,9 @@ HELLOS_S = (0.6, 0.35, 0.5, 0.8, 1.1, 0.45, 1.4, 0.7, 2.4, 0.9)
 """How long people speak who answer, each kind; the first says nothing odd."""
 
 GREETINGS_S = (6.0, 2.5, 4.0, 9.0, 3.0, 12.0, 5.0, 7.0, 3.5, 10.0)
+AFTER_GREETING = 1600
+"""Bytes of silence behind a greeting, a tenth of a second: nobody's recording ends with the last sound."""
+
 BEEPS = (
     # hertz (two: both at once), seconds, level of full scale
     ((1000,), 0.5, 0.3),
@@ -89,7 +92,7 @@ def write_voices(folder: Path) -> None:
     for box, (seconds, (tones, beep_s, level)) in enumerate(zip(GREETINGS_S, BEEPS, strict=True)):
         place = folder / "spool" / "voicemail" / "default" / str(box)
         place.mkdir(parents=True, exist_ok=True)
-        _write(place / "unavail.wav", _spoken(seconds, 40 + box))
+        _write(place / "unavail.wav", _spoken(seconds, 40 + box) + bytes(AFTER_GREETING))
         language = folder / "data" / "sounds" / f"b{box}"
         language.mkdir(exist_ok=True)
         _write(language / "beep.wav", _tones(tones, beep_s, level))

@@ -119,10 +119,10 @@ async def who_changes_their_mind_keeps_the_place(hall):
 
 
 async def the_objection_line_is_one_key_away(hall):
-    """And what is pressed there holds."""
+    """And what is pressed there holds. The call has one price, however long it lasts: that is said."""
     anne = hall.person(1)
     await hall.calls(anne)
-    await hall.until_said(anne, "wait-press-9-objection")
+    await hall.until_said(anne, "wait-fixed-price", "wait-press-9-objection")
     await hall.lab.people.press_unanswered(anne, "9")
     await hall.until_said(anne, "press-1-company")
     await hall.lab.people.press(anne, "1")
@@ -141,6 +141,24 @@ async def before_the_carriers_limit_the_call_is_answered_at_the_same_place(hall)
     assert await hall.said(anne, "charged-soon")
     await hall.until_answered(bert)
     await hall.stands(anne, bert)
+
+
+async def before_the_carriers_limit_a_call_back_is_offered(hall):
+    """Whoever takes it is called back and never charged; whoever does not is answered and keeps the place."""
+    anne, bert = hall.person(1), hall.person(2)
+    await hall.calls(anne)
+    await hall.calls(bert)
+    await hall.until_said(anne, "call-back-offer")
+    await hall.lab.people.press_unanswered(anne, "1")
+    await hall.until_said(anne, "call-back-confirm")
+    await hall.lab.people.press_unanswered(anne, "1")
+    await hall.until_said(anne, "call-back-noted")
+    await hall.until(lambda: _has_ended(hall, anne))
+    assert (await hall.call_of(anne)).answered_at_s is None
+    call = await hall.until_answered(bert)
+    assert call.answered_at_s - call.at_s <= 39
+    await hall.stands("Local/", bert)
+    assert "call-back" in [wait["left"] for wait in await hall.waits()]
 
 
 async def a_queue_that_takes_nobody_in_still_lets_nobody_go(hall):
@@ -162,6 +180,9 @@ async def a_queue_that_takes_nobody_in_still_lets_nobody_go(hall):
 LIMITED = 3
 """Number of the queue whose callers the carrier lets wait for 40 s."""
 
+CALLED_BACK, FIXED_PRICE = 7, 6
+"""Numbers of the queue that offers a call-back before a limit of 40 s, and of that whose calls have one price."""
+
 SCENES = {
     told_at_once_and_again_and_charged_when_an_agent_answers: 2,
     no_word_reaches_the_agent_who_is_heard_in_full: 3,
@@ -169,6 +190,7 @@ SCENES = {
     who_changes_their_mind_keeps_the_place: 5,
     the_objection_line_is_one_key_away: 6,
     before_the_carriers_limit_the_call_is_answered_at_the_same_place: 1,
+    before_the_carriers_limit_a_call_back_is_offered: CALLED_BACK,
     a_queue_that_takes_nobody_in_still_lets_nobody_go: 8,
 }
 
@@ -180,7 +202,7 @@ async def outcomes(lab, tmp_path_factory):
     site = service.config / "campaigns.toml"
     text = site.read_text().replace('at_limit = "call-back"', f'at_limit = "answer"\nannounce_every_s = {EVERY_S}')
     site.write_text(f"{text}carrier_limit_s = 40\n")
-    write_queues(service)
+    write_queues(service, called_back=CALLED_BACK, fixed_price=FIXED_PRICE, **{f"q{CALLED_BACK}": 40})
     await service.start()
     lab.people.listen()
     halls = {scene: Hall(lab, service, number) for scene, number in SCENES.items()}

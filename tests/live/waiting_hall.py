@@ -33,7 +33,8 @@ numbers = ["+49302312530{number}"]
 call_back_campaign = "linde-service"
 announce_every_s = {every_s}
 carrier_limit_s = {limit_s}
-at_limit = "answer"
+at_limit = "{at_limit}"
+fixed_price = {fixed_price}
 """
 
 
@@ -42,10 +43,26 @@ def prompt(name: str) -> Path:
     return SHIPPED / "de" / "ringfence" / f"{name}.alaw"
 
 
-def write_queues(service: ServiceProcess, **limits_s: int) -> None:
-    """Configure the lab's queues 2 to 8 beside the site's own; `q3=20` gives number 3 a carrier's limit."""
+def write_queues(service: ServiceProcess, *, called_back: int = 0, fixed_price: int = 0, **limits_s: int) -> None:
+    """Configure the lab's queues 2 to 8 beside the site's own.
+
+    Args:
+        service: Whose configuration.
+        called_back: Number of the queue in which a call-back is offered at the carrier's limit.
+        fixed_price: Number of the queue whose calls cost the same however long they last.
+        limits_s: The carrier's limits: `q3=20` gives number 3 one.
+    """
     site = service.config / "campaigns.toml"
-    tables = (QUEUES.format(number=n, every_s=EVERY_S, limit_s=limits_s.get(f"q{n}", 0)) for n in range(2, 9))
+    tables = (
+        QUEUES.format(
+            number=n,
+            every_s=EVERY_S,
+            limit_s=limits_s.get(f"q{n}", 0),
+            at_limit="call-back" if n == called_back else "answer",
+            fixed_price=str(n == fixed_price).lower(),
+        )
+        for n in range(2, 9)
+    )
     site.write_text(site.read_text() + "".join(tables))
 
 
