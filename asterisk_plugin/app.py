@@ -257,7 +257,9 @@ async def start_sounds(
     Raises:
         StartupError: The port is taken.
     """
-    make_detector()  # now, so that no call waits for it
+    from asterisk_plugin.detection.detector import warm_up as warm_up_hearing
+
+    await asyncio.to_thread(warm_up_hearing)  # now, so that no call waits for it
     port = settings.port if worker is None or not settings.port else settings.port + 1 + worker
     peers = Allowed(allowed)
     await peers.look_up()

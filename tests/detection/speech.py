@@ -155,7 +155,7 @@ class Library:
     def _espeak(self, speaker: Speaker, text: str) -> Sound:
         file = self._folder / f"spoken-{os.getpid()}.wav"
         options = ("-v", speaker.voice, "-s", str(speaker.pace), "-p", str(speaker.pitch), "-w", str(file), "--stdin")
-        subprocess.run(("espeak-ng", *options), input=text.encode(), check=True, timeout=60)
+        subprocess.run(("espeak-ng", *options), input=text.encode(), check=True, timeout=900)
         with wave.open(str(file)) as sound:
             data = np.frombuffer(sound.readframes(sound.getnframes()), np.int16).astype(np.float64)
             return resampled(data, sound.getframerate(), RATE)
