@@ -86,9 +86,10 @@ def write_voices(folder: Path) -> None:
     Args:
         folder: The Asterisk's own; its sounds are there already.
     """
+    (folder / "voices").mkdir(exist_ok=True)  # not among the sounds: those are the music on hold
     for place, seconds in enumerate(HELLOS_S):
-        _write(folder / "sounds" / f"hello-{place}.wav", _spoken(seconds, 20 + place))
-    _write(folder / "sounds" / "greeting.wav", _spoken(GREETINGS_S[0], 5))
+        _write(folder / "voices" / f"hello-{place}.wav", _spoken(seconds, 20 + place))
+    _write(folder / "voices" / "greeting.wav", _spoken(GREETINGS_S[0], 5))
     for box, (seconds, (tones, beep_s, level)) in enumerate(zip(GREETINGS_S, BEEPS, strict=True)):
         place = folder / "spool" / "voicemail" / "default" / str(box)
         place.mkdir(parents=True, exist_ok=True)
