@@ -65,12 +65,28 @@ class Dialer:
                 await self.lab.pbx.ami("QueueRemove", {"Queue": QUEUE, "Interface": interface})
 
     async def dials(
-        self, number: str, campaign: str = "linde-predictive", *, queue: bool = True, play: str = ""
+        self,
+        number: str,
+        campaign: str = "linde-predictive",
+        *,
+        queue: bool = True,
+        play: str = "",
+        desk: int = 0,
     ) -> RunningAttempt:
-        """Dial one person; who is connected goes to the agents, or hears a sound, or silence."""
+        """Dial one person.
+
+        Args:
+            number: Whom.
+            campaign: For which campaign.
+            queue: Who is connected goes to the agents' queue; else hears silence.
+            play: Or hears this sound again and again.
+            desk: Or goes to this agent, who is kept free.
+        """
         then = {"Application": "Queue", "Data": f"{QUEUE},c"} if queue else None
         if play:
             then = {"Application": "Playback", "Data": "&".join([play] * 20)}
+        if desk:
+            then = {"Application": "Dial", "Data": f"PJSIP/210{desk}@desk-{desk},30"}
         return await self.lab.begin(number, campaign, agent="reserved", then=then)
 
     def ended(self) -> dict[str, dict[str, str]]:

@@ -73,12 +73,18 @@ class Report:
         return not (self.messages or self.wrong or self.person_as_machine)
 
 
-async def one(dialer: Dialer, number: str, kind: str, campaign: str) -> dict[str, str]:
-    """One call, and how it ended."""
+async def one(dialer: Dialer, number: str, kind: str, campaign: str, desks: asyncio.Queue[int]) -> dict[str, str]:
+    """One call, and how it ended; a dialer's has an agent who is kept free for it."""
     talk_s = 45 if kind == "mailbox" else 7
     await dialer.lab.subscriber(number, kind, ring_s=0.5, talk_s=talk_s)
-    play = "ringfence/line-greeting" if campaign == BY_HAND else ""
-    end, _ = await dialer.finish(number, campaign, play=play)
+    if campaign == BY_HAND:
+        end, _ = await dialer.finish(number, campaign, play="ringfence/line-greeting")
+    else:
+        desk = await desks.get()
+        try:
+            end, _ = await dialer.finish(number, campaign, desk=desk)
+        finally:
+            desks.put_nowait(desk)
     return {**end, "kind": kind, "number": number, "campaign": campaign}
 
 
@@ -93,7 +99,6 @@ async def run(calls: int, seed: int) -> Report:
     try:
         await service.start()
         await agree(service, folder, (f"+{FIRST_NUMBER + n}" for n in range(calls)))
-        await dialer.logs_in(DESKS, talk_s=2.0)
         ends = await _all(dialer, kinds, chance)
         report = judge(ends)
         report.messages = len(messages(lab))
@@ -109,12 +114,16 @@ async def run(calls: int, seed: int) -> Report:
 async def _all(dialer: Dialer, kinds: list[str], chance: random.Random) -> list[dict[str, str]]:
     """Every call, so many at once; shows how far it is."""
     places = asyncio.Semaphore(AT_ONCE)
+    desks: asyncio.Queue[int] = asyncio.Queue()
+    for desk in range(1, DESKS + 1):
+        await dialer.lab.subscriber(f"210{desk}", "speaks", ring_s=0.1, talk_s=2.0)
+        desks.put_nowait(desk)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("calling", total=len(kinds))
 
         async def call(place: int, kind: str, campaign: str) -> dict[str, str]:
             async with places:
-                end = await one(dialer, f"+{FIRST_NUMBER + place}", kind, campaign)
+                end = await one(dialer, f"+{FIRST_NUMBER + place}", kind, campaign, desks)
                 progress.advance(bar)
                 return end
 
