@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["line"]
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.live, pytest.mark.alone, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def test_one_process_too_many_is_not_begun_and_its_place_comes_free(

@@ -43,6 +43,7 @@ purpose = "sales"
 product = "fashion"
 caller_ids = ["{shown}"]
 language = "{language}"
+on_machine = "off"
 """
 SOMEBODY = tone("a person")
 """Who answers where key 0 leads."""
