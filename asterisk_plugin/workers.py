@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ _log = logging.getLogger("ringfence.workers")
 
 _RESTART_PAUSE_S = 0.5
 _WATCH_PAUSE_S = 0.2
+_READY_S = 30.0
 
 
 class Workers:
@@ -53,23 +55,30 @@ class Workers:
         return len(self._processes) == self._count and all(p.returncode is None for p in self._processes)
 
     async def start(self) -> None:
-        """Start every worker."""
-        self._processes = [await self._start_one(place) for place in range(self._count)]
+        """Start every worker; returns when each answers calls, or has ended."""
+        self._processes = list(await asyncio.gather(*(self._start_one(place) for place in range(self._count))))
 
     async def _start_one(self, place: int) -> asyncio.subprocess.Process:
         descriptor = self._listener.fileno()
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "asterisk_plugin.cli.worker",
-            str(descriptor),
-            str(self._data_dir.path),
-            self._store_url,
-            str(place),
-            self._talk_address,
-            stdin=asyncio.subprocess.PIPE,  # closes when the service dies: the worker ends too
-            pass_fds=(descriptor,),
-        )
+        ready, tell_ready = os.pipe()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "asterisk_plugin.cli.worker",
+                str(descriptor),
+                str(self._data_dir.path),
+                self._store_url,
+                str(place),
+                self._talk_address,
+                str(tell_ready),
+                stdin=asyncio.subprocess.PIPE,  # closes when the service dies: the worker ends too
+                pass_fds=(descriptor, tell_ready),
+            )
+        finally:
+            os.close(tell_ready)
+        await _until_closed(ready)
+        return process
 
     async def watch(self) -> None:
         """Start a worker again that ended."""
@@ -101,3 +110,18 @@ class Workers:
                 if process.returncode is None:
                     process.kill()
                     await process.wait()
+
+
+async def _until_closed(descriptor: int) -> None:
+    """Wait until nobody holds the other end of a pipe any more, some time at most; closes this one."""
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    pipe = os.fdopen(descriptor, "rb", 0)
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+    try:
+        async with asyncio.timeout(_READY_S):
+            await reader.read()
+    except TimeoutError:
+        _log.warning("a worker has not said within %g s that it is ready", _READY_S)
+    finally:
+        transport.close()

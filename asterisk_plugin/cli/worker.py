@@ -17,7 +17,7 @@ from asterisk_plugin.admin.observer import ServiceObserver
 from asterisk_plugin.app import apply_gate_settings, open_node, start_agi, start_sounds, use_uvloop
 from asterisk_plugin.cli.logs import set_up_logs
 from asterisk_plugin.core.engine import longest_window_s
-from asterisk_plugin.errors import RingfenceError
+from asterisk_plugin.errors import RingfenceError, StoreError
 from asterisk_plugin.settings.data_dir import DataDir
 from asterisk_plugin.settings.load import load
 
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger("ringfence.worker")
 
 
-async def run_worker(descriptor: int, data_dir: DataDir, store_url: str, place: int, talk_address: str) -> None:
+async def run_worker(
+    descriptor: int, data_dir: DataDir, store_url: str, place: int, talk_address: str, tell_ready: int
+) -> None:
     """Answer FastAGI until SIGTERM, or until the service is gone."""
     loaded = load(data_dir.active.resolve(), data_dir=data_dir.path)
     set_up_logs(loaded.service.service.log_level)
@@ -36,8 +38,13 @@ async def run_worker(descriptor: int, data_dir: DataDir, store_url: str, place: 
     node = await open_node(loaded, data_dir, store_url=url, observer=observer)
     listener = socket.socket(fileno=descriptor)
     listener.setblocking(False)
+    try:
+        await node.store.ping()  # now, so that no call waits for the first look at the store
+    except StoreError as exc:
+        _log.warning("store not there yet: %s", exc)
     sounds = await start_sounds(loaded.service.audiosocket, loaded.service.agi.allow_from, worker=place)
     server = await start_agi(node, loaded.service.agi, listener, observer.agi, sounds=sounds, talk_address=talk_address)
+    os.close(tell_ready)  # the service waits for that
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
@@ -71,5 +78,6 @@ def _reload(node: Node, data_dir: DataDir) -> None:
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=use_uvloop()) as runner:
-        descriptor, folder, store_url, place, talk_address = sys.argv[1:]
-        runner.run(run_worker(int(descriptor), DataDir(Path(folder)), store_url, int(place), talk_address))
+        descriptor, folder, store_url, place, talk_address, tell_ready = sys.argv[1:]
+        where = DataDir(Path(folder)), store_url
+        runner.run(run_worker(int(descriptor), *where, int(place), talk_address, int(tell_ready)))

@@ -100,7 +100,7 @@ async def test_several_workers_answer_and_reload(lab, tmp_path):
         for _ in range(3):
             since_s = time.time()
             attempt = await lab.dial(people.AGREED_NL, "tulip-nl", caller_id="1001")
-            assert attempt.decision == "ALLOW"
+            assert attempt.decision == "ALLOW", f"{attempt.reason}: {service.log_tail()}"
             (invite,) = await lab.invites(people.AGREED_NL, since_s=since_s)
             assert invite.answered_at_s is not None
         _, metrics = await service.get("/metrics")
