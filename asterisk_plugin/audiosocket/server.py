@@ -22,9 +22,8 @@ MOST_EARLY_BYTES = 64_000
 """Four seconds of sound: more than comes before a call is expected."""
 
 BYTES_A_SECOND = 16_000
-FILL_EVERY_S = 0.1
-BEHIND_BYTES = BYTES_A_SECOND // 5
-"""A network may be so late; what is missing beyond it was silence that the far side did not send."""
+FILL_EVERY_S, GAP_S = 0.1, 0.4
+"""A network may be so late; when nothing comes for longer, it was silence that the far side did not send."""
 
 _log = logging.getLogger("ringfence.audiosocket")
 
@@ -133,7 +132,7 @@ class _Connection(asyncio.Protocol):
         self._hearer: Hearer | None = None
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._began_s, self._heard_bytes = 0.0, 0
+        self._last_s = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: accepted."""
@@ -143,7 +142,7 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
             return
         loop = asyncio.get_running_loop()
-        self._began_s = loop.time()
+        self._last_s = loop.time()
         self._timer = loop.call_later(CLAIM_TIMEOUT_S, self.close)
 
     def data_received(self, data: bytes) -> None:
@@ -196,7 +195,7 @@ class _Connection(asyncio.Protocol):
             if self._early_bytes > MOST_EARLY_BYTES:
                 self.close()
             return
-        self._heard_bytes += len(samples)
+        self._last_s = asyncio.get_running_loop().time()
         try:
             if self._hearer.take(samples):
                 self.close()
@@ -205,11 +204,11 @@ class _Connection(asyncio.Protocol):
             self.close()
 
     def _fill(self) -> None:
-        """Hear silence for what the clock says is missing, again and again until the end."""
+        """Hear silence for as long as nothing came, again and again until the end."""
         loop = asyncio.get_running_loop()
-        missing = int((loop.time() - self._began_s) * BYTES_A_SECOND) - BEHIND_BYTES - self._heard_bytes
-        if missing > 0:
-            self._hear(bytes(missing // 2 * 2))
+        silent_s = loop.time() - self._last_s
+        if silent_s > GAP_S:
+            self._hear(bytes(int(silent_s * BYTES_A_SECOND) // 2 * 2))
         if self._transport is not None and not self._transport.is_closing():
             self._timer = loop.call_later(FILL_EVERY_S, self._fill)
 

@@ -237,6 +237,7 @@ class AnsweredCalls:
         """What was heard on a leg that talks, from `began_s` after the answer on."""
         if track.has_ended or (not finding.is_machine and track.heard not in (Heard.NOT_HEARD, Heard.NOT_SURE)):
             return
+        before_s = track.heard_s
         track.heard, track.heard_why, track.heard_s = heard_of(finding), finding.why.value, began_s + finding.at_s
         if finding.is_machine:
             self._is_machine(track)
@@ -244,7 +245,8 @@ class AnsweredCalls:
             self._start(self._tell(track, **told))
         else:
             ended_s = greeting_end_s(finding)
-            track.greeting_s = None if ended_s is None else began_s + ended_s
+            # Who still spoke when the first listening ended, and then said nothing more, had greeted by then.
+            track.greeting_s = before_s if ended_s is None else began_s + ended_s
             self._expect_agent(track)
         self._changed(track)
 

@@ -360,6 +360,18 @@ async def test_who_still_speaks_has_no_right_to_an_agent_yet_unless_the_law_coun
         assert [name for name, _ in scene.asterisk.actions] == actions
 
 
+async def test_who_says_nothing_more_after_the_first_listening_has_greeted_by_then() -> None:
+    """An agent is due two seconds after that, not after a second silence."""
+    scene = Scene()
+    await scene.play(BEGIN, UP, ASKS)
+    await scene.play({**PERSON, "Heard": "not-sure", "Why": "still-speaking", "Greeting": ""}, after_s=1.9)
+    scene.now += dt.timedelta(seconds=2.5)
+    scene.listener.on_finding(Finding(Kind.PERSON, 1.9, Why.SILENCE))
+    await asyncio.sleep(0.02)
+    await scene.settle()
+    assert [name for name, _ in scene.asterisk.actions] == ["Redirect"]
+
+
 async def test_an_agent_who_comes_while_the_message_is_decided_keeps_the_person() -> None:
     """Between the end of the time and the Redirect lies a question to the store."""
     scene = Scene()

@@ -58,7 +58,7 @@ async def a_mailbox_gets_no_word(dialer):
 
 async def without_an_agent_the_message_plays_and_its_key_objects(dialer):
     """Two seconds after the greeting, in the campaign's language; one key, and nobody calls again."""
-    anna = number(3)
+    anna = number(5)
     await dialer.lab.subscriber(anna, "says", ring_s=0.5, talk_s=60)
     since_s = time.time()
     running = await dialer.dials(anna, queue=False)
@@ -85,7 +85,7 @@ async def an_agent_who_dials_a_mailbox_is_cut_off_at_the_beep(dialer):
 
 async def another_dialplans_recording_is_cut_off_too(dialer):
     """It asks nobody who answered, and plays a message: `voicemail drop`."""
-    box = number(5)
+    box = number(3)
     await dialer.lab.subscriber(box, "mailbox", ring_s=0.5, talk_s=30)
     end, _ = await dialer.finish(box, "linde-de", play="ringfence/goodbye")
     assert end["outcome"] == "machine"
