@@ -53,12 +53,15 @@ from asterisk_plugin.store.redis_store import RedisStore
 from asterisk_plugin.store.waits import Waits
 
 if TYPE_CHECKING:
+    import datetime as dt
     import socket
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from asterisk_plugin.admin.observer import ServiceObserver
     from asterisk_plugin.callflow.hearing import Detector
     from asterisk_plugin.callflow.objection_call import History
+    from asterisk_plugin.core.answering import AnswerLimit
+    from asterisk_plugin.core.site import Campaign
     from asterisk_plugin.ledger.sql import SqlLedger
     from asterisk_plugin.ports import Channel, Clock
     from asterisk_plugin.settings.load import Loaded
@@ -263,9 +266,14 @@ async def start_sounds(
     port = settings.port if worker is None or not settings.port else settings.port + 1 + worker
     peers = Allowed(allowed)
     await peers.look_up()
-    sounds = SoundServer(settings.host, port, allows=peers.has)
+    sounds = SoundServer(settings.host, port, allows=peers.admits)
     await sounds.start()
     return sounds
+
+
+def _limit_of(gate: Gate, campaign: Campaign, country: str, now: dt.datetime) -> AnswerLimit:
+    """By the site in force, also after a reload."""
+    return answer_limit_of(gate.site, campaign, country, now)
 
 
 async def start_agi(
@@ -294,13 +302,12 @@ async def start_agi(
     gc.freeze()
     gc.set_threshold(_GC_FIRST, 20, 50)
     warm_up(node.gate.site, node.gate.clock())
-    gate = node.gate
     listening = Listening(
-        gate,
+        node.gate,
         sounds,
         make_detector if sounds else None,
         talk_address,
-        limit_of=lambda campaign, country, now: answer_limit_of(gate.site, campaign, country, now),
+        limit_of=partial(_limit_of, node.gate),
     )
     known = scripts(node.gate, node.objections, history=node.ledger, waits=node.waits, listening=listening)
     server = AgiServer(known, settings, on_event=on_event)
@@ -381,7 +388,7 @@ def watch_asterisk(
         gate,
         trunks=settings.trunks,
         listener=None if sounds is None else LegListener(sounds, make_patient_detector),
-        limit_of=lambda campaign, country, now: answer_limit_of(gate.site, campaign, country, now),
+        limit_of=partial(_limit_of, gate),
         on_event=on_event,
         on_end=observer.attempt_ended,
     )

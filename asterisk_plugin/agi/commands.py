@@ -11,6 +11,7 @@ import functools
 import re
 from typing import TYPE_CHECKING
 
+from asterisk_plugin.core.channels import ear_variables
 from asterisk_plugin.errors import LocalProtocolError
 
 if TYPE_CHECKING:
@@ -289,8 +290,7 @@ def spy(channel: str, call: str, address: str) -> bytes:
     """
     if not _CHANNEL.fullmatch(channel) or not _CALL.fullmatch(call) or not _ADDRESS.fullmatch(address):
         raise LocalProtocolError(f"{channel[:80]!a}, {call[:40]!a} and {address[:80]!a} must not be sent to Asterisk")
-    values = {"RINGFENCE_EAR_LEG": channel, "RINGFENCE_EAR_CALL": call, "RINGFENCE_EAR": address}
-    passed_on = "^".join(f"__{name}={value}" for name, value in values.items())
+    passed_on = "^".join(f"{name}={value}" for name, value in ear_variables(channel, call, address).items())
     return f'EXEC Originate "Local/spy@ringfence-ear/n,exten,ringfence-ear,sound,1,3,aC(slin)v({passed_on})"\n'.encode()
 
 

@@ -120,8 +120,7 @@ class AgiServer:
 
     def admit(self, session: Session) -> bool:
         """Count a new connection in, or say that it may not be: a stranger's, or one too many."""
-        if not self._allowed.has(session.peer):
-            self._allowed.look_up_again()
+        if not self._allowed.admits(session.peer):
             self.on_event(AgiEvent.REFUSED_PEER)
             self.complain(f"a connection from `{session.peer}` was refused: it is not among agi.allow_from")
             return False

@@ -152,6 +152,13 @@ class Allowed:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
 
+    def admits(self, peer: str) -> bool:
+        """Tell whether this address may connect; for a stranger, names are looked up again."""
+        if self.has(peer):
+            return True
+        self.look_up_again()
+        return False
+
     def has(self, peer: str) -> bool:
         """Tell whether this address may connect."""
         if peer in self._let_in:

@@ -112,7 +112,7 @@ async def answered(listening: Listening, channel: Channel) -> None:
     if campaign is None or not _TOKEN.fullmatch(token) or token != leg.attempt_id:
         return
     if status:
-        answer = _Answer(Heard.MACHINE if is_amd_machine(status, cause) else Heard.PERSON, f"amd-{cause}"[:60])
+        answer = _amd_answer(status, cause)
     elif is_listened_first(campaign):
         await channel.tell(EVENT, {"Do": "listen"})
         answer = await _listen(listening, channel, token)
@@ -170,13 +170,15 @@ async def _listen(listening: Listening, channel: Channel, token: str) -> _Answer
             sounds.forget(token)
         if was_sent or hearing.heard_s:
             hearing.ended()
-            found = await asyncio.wait_for(hearing.found, 1)
+            found = hearing.found.result()
             if found is None:
                 return _Answer(Heard.NOT_SURE, "listened-long", hearing.heard_s)
             return _Answer(heard_of(found), found.why.value, found.at_s, greeting_end_s(found))
     status, cause = await channel.detect_machine(most_s=AMD_S)
-    if not status:
-        return _Answer(Heard.NOT_HEARD)
+    return _amd_answer(status, cause) if status else _Answer(Heard.NOT_HEARD)
+
+
+def _amd_answer(status: str, cause: str) -> _Answer:
     return _Answer(Heard.MACHINE if is_amd_machine(status, cause) else Heard.PERSON, f"amd-{cause}"[:60])
 
 

@@ -176,6 +176,8 @@ class Attempts(AmiListener):
 
     def _together(self, people: frozenset[str]) -> None:
         """People who hear each other: whoever is there beside a leg is its agent."""
+        if len(people) < 2:
+            return
         called = {track.channel for track in self._calls.values()}
         if not people - called:
             return  # people who were called and wait together are nobody's agents

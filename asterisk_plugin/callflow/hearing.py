@@ -28,9 +28,9 @@ class Detector(Protocol):
 _HEARD = {Kind.MACHINE: Heard.MACHINE, Kind.BEEP: Heard.MACHINE, Kind.PERSON: Heard.PERSON}
 
 
-def heard_of(finding: Finding | None) -> Heard:
-    """Who answered, of a finding; None is for nobody having listened."""
-    return Heard.NOT_HEARD if finding is None else _HEARD.get(finding.kind, Heard.NOT_SURE)
+def heard_of(finding: Finding) -> Heard:
+    """Who answered, of a finding."""
+    return _HEARD.get(finding.kind, Heard.NOT_SURE)
 
 
 def greeting_end_s(finding: Finding) -> float | None:

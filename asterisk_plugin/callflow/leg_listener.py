@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from asterisk_plugin.callflow.hearing import TalkHearing
-from asterisk_plugin.core.channels import talk_call, without_number
+from asterisk_plugin.core.channels import ear_variables, talk_call, without_number
 from asterisk_plugin.errors import ManagerError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class LegListener:
         call = talk_call(token)
         hearing = TalkHearing(self._make_detector(), TALK_S, on_finding)
         self._sounds.expect(call, hearing)
-        variables = {"RINGFENCE_EAR_LEG": channel, "RINGFENCE_EAR_CALL": call, "RINGFENCE_EAR": self._sounds.address}
+        variables = ear_variables(channel, call, self._sounds.address)
         fields = {
             "Channel": f"Local/spy@{_CONTEXT}/n",
             "Context": _CONTEXT,
@@ -76,7 +76,7 @@ class LegListener:
             "Timeout": str(round(BEGINS_WITHIN_S * 1000)),
             "Codecs": "slin",
             "Async": "true",
-            "Variable": ",".join(f"__{name}={value}" for name, value in variables.items()),
+            "Variable": ",".join(f"{name}={value}" for name, value in variables.items()),
         }
         try:
             await manager.send_action("Originate", fields, BEGINS_WITHIN_S)

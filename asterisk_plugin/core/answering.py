@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from asterisk_plugin.core.campaign_rates import home_zone
 from asterisk_plugin.core.case import law_of_country
+from asterisk_plugin.core.law import strictest_answer_limit
 from asterisk_plugin.core.rate_parameters import CountedFrom, Then
 from asterisk_plugin.core.site import DialMode, OnMachine
 
@@ -77,12 +78,11 @@ def answer_limit_of(site: Site, campaign: Campaign, country: str, now: dt.dateti
         US: 16 CFR 310.4(b)(4); UK: Ofcom; IT: Garante no. 83/2014. Parameter: `answer_limit`; the house rule elsewhere.
     """
     day = now.astimezone(zoneinfo.ZoneInfo(home_zone(site.home_country))).date()
-    limits = [entry.value for entry in law_of_country(country, campaign=campaign, site=site, days=(day,)).answer_limit]
-    if not limits:
+    asked = strictest_answer_limit(law_of_country(country, campaign=campaign, site=site, days=(day,)))
+    if asked is None:
         return AnswerLimit()
-    strictest = min(limits, key=lambda limit: (limit.within_s, limit.counted_from is not CountedFrom.ANSWER))
     return AnswerLimit(
-        within_s=float(strictest.within_s),
-        from_answer=strictest.counted_from is CountedFrom.ANSWER,
-        message=strictest.then is Then.MESSAGE,
+        within_s=float(asked.value.within_s),
+        from_answer=asked.value.counted_from is CountedFrom.ANSWER,
+        message=asked.value.then is Then.MESSAGE,
     )

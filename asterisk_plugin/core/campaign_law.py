@@ -11,9 +11,10 @@ import zoneinfo
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from asterisk_plugin.core.answering import AGENT_WITHIN_S
 from asterisk_plugin.core.campaign_rates import RateLimit, home_zone, rate_limits
 from asterisk_plugin.core.case import law_of_country
-from asterisk_plugin.core.law import ring_bounds
+from asterisk_plugin.core.law import ring_bounds, strictest_answer_limit
 from asterisk_plugin.core.rate_parameters import CountedFrom
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from asterisk_plugin.core.law import InForce
     from asterisk_plugin.core.site import Campaign, Site
-
-_USUAL_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class CampaignLimits:
     ring_min_s: int = 15
     ring_max_s: int = 40
     ring_source: str = ""
-    agent_within_s: float = _USUAL_S
+    agent_within_s: float = AGENT_WITHIN_S
     agent_from_answer: bool = False
     agent_source: str = ""
     rates: tuple[RateLimit, ...] = ()
@@ -69,13 +68,13 @@ def limits_of_campaign(site: Site, campaign: Campaign, at: dt.date, *, country: 
     law = law_of_country(country, campaign=campaign, site=site, days=(at,))
     low, high = ring_bounds(law)
     noon = dt.datetime.combine(at, dt.time(12), zoneinfo.ZoneInfo(zone))
-    asked = min(law.answer_limit, key=lambda limit: limit.value.within_s, default=None)
+    asked = strictest_answer_limit(law)
     return CampaignLimits(
         country,
         ring_min_s=low,
         ring_max_s=high,
         ring_source=_sources(law.ring_time),
-        agent_within_s=_USUAL_S if asked is None else asked.value.within_s,
+        agent_within_s=AGENT_WITHIN_S if asked is None else asked.value.within_s,
         agent_from_answer=asked is not None and asked.value.counted_from is CountedFrom.ANSWER,
         agent_source="" if asked is None else asked.source.text,
         rates=rate_limits(law.abandoned_rate, campaign=campaign, zone=zone, now=noon),

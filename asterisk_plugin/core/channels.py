@@ -38,6 +38,17 @@ def other_half(channel: str) -> str:
     return channel[:-1] + ("2" if channel.endswith("1") else "1")
 
 
+def ear_variables(channel: str, call: str, address: str) -> dict[str, str]:
+    """What `ringfence-ear` of the dialplan is told, each variable with `__`: both halves of its Local channel have it.
+
+    Args:
+        channel: The leg that is listened to.
+        call: What names its sound, 32 hex digits.
+        address: `host:port` where the sound goes.
+    """
+    return {"__RINGFENCE_EAR_LEG": channel, "__RINGFENCE_EAR_CALL": call, "__RINGFENCE_EAR": address}
+
+
 def talk_call(token: str) -> str:
     """What names the sound of an attempt's call once it is connected, 32 hex digits; the token names that before.
 

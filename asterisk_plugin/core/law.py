@@ -25,7 +25,7 @@ from asterisk_plugin.core.parameters import (
     RingTime,
     Schedule,
 )
-from asterisk_plugin.core.rate_parameters import AbandonedRate, AnswerLimit, LockOut
+from asterisk_plugin.core.rate_parameters import AbandonedRate, AnswerLimit, CountedFrom, LockOut
 from asterisk_plugin.core.verdict import Confidence, Obligations, Source
 from asterisk_plugin.errors import ParameterNotInForceError
 
@@ -169,6 +169,15 @@ def ring_bounds(law: Law) -> tuple[int, int]:
     low = max((time.min_s for time in times if time.min_s is not None), default=house.ring_min_s)
     high = min((time.max_s for time in times if time.max_s is not None), default=house.ring_max_s)
     return low, max(low, high)
+
+
+def strictest_answer_limit(law: Law) -> InForce[AnswerLimit] | None:
+    """Of the limits that bind, the one due first: from the answer before from the greeting; None: there is none."""
+    return min(
+        law.answer_limit,
+        key=lambda limit: (limit.value.within_s, limit.value.counted_from is not CountedFrom.ANSWER),
+        default=None,
+    )
 
 
 @functools.lru_cache(maxsize=4096)
