@@ -67,6 +67,13 @@ def complain(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
+def say_written(*files: Path | None, as_json: bool) -> None:
+    """Name the files that were written; not where JSON is: programs read what is on standard output then."""
+    for file in files:
+        if file is not None and not as_json:
+            say(f"{file}: written")
+
+
 def read_number(text: str, country: str) -> PhoneNumber:
     """Read a number somebody typed.
 

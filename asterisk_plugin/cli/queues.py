@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from asterisk_plugin.cli.given import given, say
+from asterisk_plugin.cli.given import given, say, say_written
 
 app = typer.Typer(help="Queues: who waited, what they were told, what came of it.", no_args_is_help=True)
 
@@ -51,10 +51,7 @@ def report(
         say(queue_report.dumps(made))
     else:
         queue_report.show(made)
-    # Programs read what is on standard output when it is JSON.
-    for file in (plot, waits):
-        if file is not None and not as_json:
-            say(f"{file}: written")
+    say_written(plot, waits, as_json=as_json)
 
 
 @app.command()

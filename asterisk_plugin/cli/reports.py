@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from asterisk_plugin.cli.given import given, say
+from asterisk_plugin.cli.given import given, say, say_written
 
 app = typer.Typer(help="Reports from the evidence: shares against limits over time.", no_args_is_help=True)
 
@@ -50,7 +50,4 @@ def campaign(
         say(campaign_report.dumps(made))
     else:
         campaign_tables.show(made)
-    # Programs read what is on standard output when it is JSON.
-    for file in (plot, evidence):
-        if file is not None and not as_json:
-            say(f"{file}: written")
+    say_written(plot, evidence, as_json=as_json)

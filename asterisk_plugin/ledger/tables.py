@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 SCHEMA_VERSION = 1
@@ -37,40 +39,28 @@ sa.Index(
     postgresql_where=events.c.person != "",
 )
 
+
+def _index_of(name: str, which: sa.TextClause, *columns: sa.Column[Any]) -> sa.Index:
+    """An index of few rows among millions of attempts: whoever lists them must not read the whole table.
+
+    Args:
+        name: Its name.
+        which: The rows. Ask in exactly these words, so that SQLite knows that the index has the answer.
+        columns: By what they are found.
+    """
+    where = sa.text(which.text.removeprefix("events."))
+    return sa.Index(name, *columns, sqlite_where=where, postgresql_where=where)
+
+
 IS_ABOUT_OBJECTIONS = sa.text("events.kind IN ('objection', 'objection-confirmed', 'objection-withdrawn')")
-"""Asked with in exactly these words, so that SQLite knows that the index below has the answer."""
+objections_index = _index_of("events_objections", IS_ABOUT_OBJECTIONS, events.c.seq)
 
-objections_index = sa.Index(
-    "events_objections",
-    events.c.seq,
-    sqlite_where=sa.text(IS_ABOUT_OBJECTIONS.text.removeprefix("events.")),
-    postgresql_where=sa.text(IS_ABOUT_OBJECTIONS.text.removeprefix("events.")),
-)
-"""Few rows among millions of attempts: whoever lists them must not read the whole table."""
-
+# A report is about a period; moments are texts of one length in one zone, so they sort.
 IS_ABOUT_QUEUES = sa.text("events.kind IN ('queue-called-back', 'queue-joined', 'queue-left', 'queue-told')")
-"""In exactly these words, as above."""
-
-queues_index = sa.Index(
-    "events_queues",
-    events.c.at,
-    events.c.seq,
-    sqlite_where=sa.text(IS_ABOUT_QUEUES.text.removeprefix("events.")),
-    postgresql_where=sa.text(IS_ABOUT_QUEUES.text.removeprefix("events.")),
-)
-"""By moment: a report is about a period, and moments are texts of one length in one zone, so they sort."""
+queues_index = _index_of("events_queues", IS_ABOUT_QUEUES, events.c.at, events.c.seq)
 
 IS_ATTEMPT_END = sa.text("events.kind IN ('attempt-ended')")
-"""In exactly these words, as above."""
-
-attempt_ends_index = sa.Index(
-    "events_attempt_ends",
-    events.c.at,
-    events.c.seq,
-    sqlite_where=sa.text(IS_ATTEMPT_END.text.removeprefix("events.")),
-    postgresql_where=sa.text(IS_ATTEMPT_END.text.removeprefix("events.")),
-)
-"""By moment, as above."""
+attempt_ends_index = _index_of("events_attempt_ends", IS_ATTEMPT_END, events.c.at, events.c.seq)
 
 head = sa.Table(
     "head",
