@@ -23,7 +23,10 @@ from asterisk_plugin.admin.observer import ServiceObserver
 from asterisk_plugin.admin.parts import PartsCollector
 from asterisk_plugin.admin.tokens import Tokens, new_token
 from asterisk_plugin.agi.sockets import listen
-from asterisk_plugin.app import apply_gate_settings, open_node, start_agi, start_sounds, watch_asterisk
+from asterisk_plugin.app.answering import start_sounds
+from asterisk_plugin.app.asterisks import watch_asterisk
+from asterisk_plugin.app.node import apply_gate_settings, open_node
+from asterisk_plugin.app.scripts import start_agi
 from asterisk_plugin.callflow.desk import Desk
 from asterisk_plugin.callflow.projector import Projector
 from asterisk_plugin.callflow.records import configuration_event
@@ -45,7 +48,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from asterisk_plugin.agi.server import AgiServer
-    from asterisk_plugin.app import Node, WatchedAsterisk
+    from asterisk_plugin.app.asterisks import WatchedAsterisk
+    from asterisk_plugin.app.node import Node
     from asterisk_plugin.audiosocket.server import SoundServer
     from asterisk_plugin.core.objected import Objected
 

@@ -16,7 +16,8 @@ from prometheus_client import CollectorRegistry
 
 from asterisk_plugin.admin.observer import ServiceObserver
 from asterisk_plugin.agi.process import ProcessChannel
-from asterisk_plugin.app import objections_without_ledger, open_node, scripts
+from asterisk_plugin.app.node import objections_without_ledger, open_node
+from asterisk_plugin.app.scripts import scripts
 from asterisk_plugin.callflow.gate import Gate, Observer
 from asterisk_plugin.callflow.projector import Projector
 from asterisk_plugin.cli.logs import set_up_logs
@@ -37,7 +38,7 @@ from asterisk_plugin.settings.load import Loaded, load
 from asterisk_plugin.store.away import AwayStore
 
 if TYPE_CHECKING:
-    from asterisk_plugin.app import Node
+    from asterisk_plugin.app.node import Node
     from asterisk_plugin.callflow.objection_call import History
     from asterisk_plugin.callflow.objections import Objections
     from asterisk_plugin.ports import AgiRequest, Channel

@@ -39,7 +39,7 @@ def serve(config: Path | None, loaded: Loaded, *, workers: int | None = None) ->
     workers = workers or loaded.service.service.workers
     if workers > 1:
         _share_metrics(loaded.data_dir)
-    from asterisk_plugin.app import use_uvloop  # after the metrics' environment is set
+    from asterisk_plugin.app.event_loop import use_uvloop  # after the metrics' environment is set
 
     with asyncio.Runner(loop_factory=use_uvloop()) as runner:
         runner.run(_serve(config, loaded, workers=workers))

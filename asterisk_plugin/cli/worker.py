@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry
 
 from asterisk_plugin.admin.observer import ServiceObserver
-from asterisk_plugin.app import apply_gate_settings, open_node, start_agi, start_sounds, use_uvloop
+from asterisk_plugin.app.answering import start_sounds
+from asterisk_plugin.app.event_loop import use_uvloop
+from asterisk_plugin.app.node import apply_gate_settings, open_node
+from asterisk_plugin.app.scripts import start_agi
 from asterisk_plugin.cli.logs import set_up_logs
 from asterisk_plugin.core.engine import longest_window_s
 from asterisk_plugin.errors import RingfenceError, StoreError
@@ -22,7 +25,7 @@ from asterisk_plugin.settings.data_dir import DataDir
 from asterisk_plugin.settings.load import load
 
 if TYPE_CHECKING:
-    from asterisk_plugin.app import Node
+    from asterisk_plugin.app.node import Node
 
 _log = logging.getLogger("ringfence.worker")
 

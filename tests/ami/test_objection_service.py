@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fake_ami import FakeAmi, fake_ami, recorded
 
-from asterisk_plugin.app import open_node
+from asterisk_plugin.app.node import open_node
 from asterisk_plugin.callflow.objections import Claim
 from asterisk_plugin.callflow.records import objection_event
 from asterisk_plugin.callflow.running_legs import has_objection

@@ -12,7 +12,7 @@ import pytest
 from fake_ami import fake_ami, recorded, settings_for
 
 from asterisk_plugin.ami.client import AmiClient
-from asterisk_plugin.app import watch_asterisk
+from asterisk_plugin.app.asterisks import watch_asterisk
 from asterisk_plugin.callflow import running_calls
 from asterisk_plugin.callflow.running_calls import RunningCalls
 from asterisk_plugin.callflow.running_legs import e164_of, has_objection

@@ -10,7 +10,7 @@ import pytest
 
 from asterisk_plugin.agi import sockets
 from asterisk_plugin.agi.sockets import Allowed
-from asterisk_plugin.app import start_sounds
+from asterisk_plugin.app.answering import start_sounds
 from asterisk_plugin.settings.service import AudioSocketSettings
 
 

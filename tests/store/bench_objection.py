@@ -17,7 +17,7 @@ from pathlib import Path
 import uvloop
 from store_lab import Server
 
-from asterisk_plugin.app import open_node
+from asterisk_plugin.app.node import open_node
 from asterisk_plugin.callflow.objections import Claim
 from asterisk_plugin.callflow.outbound import attempt
 from asterisk_plugin.callflow.projector import Projector

@@ -12,7 +12,7 @@ import sys
 from itertools import count
 from pathlib import Path
 
-from asterisk_plugin.app import open_node
+from asterisk_plugin.app.node import open_node
 from asterisk_plugin.callflow.objections import Claim
 from asterisk_plugin.errors import NotRecordedError
 from asterisk_plugin.settings.data_dir import DataDir

@@ -14,7 +14,7 @@ import pytest
 from objection_child import number_of
 from store_lab import until
 
-from asterisk_plugin.app import open_node
+from asterisk_plugin.app.node import open_node
 from asterisk_plugin.callflow.objections import Claim
 from asterisk_plugin.callflow.outbound import attempt
 from asterisk_plugin.callflow.projector import Projector
