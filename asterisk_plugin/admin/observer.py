@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import functools
 import logging
+import time
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from asterisk_plugin.core.log_limit import LogLimit
 
 if TYPE_CHECKING:
     from asterisk_plugin.core.attempt_end import AttemptEnd
@@ -64,6 +68,7 @@ class ServiceObserver:
         # What is counted for each call, found by its labels once.
         self._count_decision = functools.cache(lambda *labels: self._decisions.labels(*labels).inc)
         self._count_session = functools.cache(lambda event: self._sessions.labels(event).inc)
+        self._fault_lines: defaultdict[tuple[str, type], LogLimit] = defaultdict(LogLimit)
         self._queues = _QueueMetrics(registry)
         self._ends = _EndMetrics(registry)
 
@@ -133,8 +138,13 @@ class ServiceObserver:
         )
 
     def fault(self, where: str, error: Exception) -> None:
-        """Something of ours failed; with a traceback unless it is an error we know."""
+        """Something of ours failed; with a traceback unless it is an error we know, and not logged too often."""
         self._faults.labels(where).inc()
+        is_written, left_out = self._fault_lines[where, type(error)].take(time.monotonic())
+        if left_out:
+            _log.error("fault where=%s %d more such lines were left out", where, left_out)
+        if not is_written:
+            return
         known = type(error).__module__.startswith("asterisk_plugin")
         _log.error("fault where=%s error=%s", where, error, exc_info=None if known else error)
 

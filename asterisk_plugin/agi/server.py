@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from asterisk_plugin.agi.session import AgiEvent, Session
 from asterisk_plugin.agi.sockets import BACKLOG, Allowed, listen, prepare
 from asterisk_plugin.core.channels import without_number
+from asterisk_plugin.core.log_limit import LogLimit
 from asterisk_plugin.errors import ChannelHungUp, ReplyTimeoutError
 from asterisk_plugin.ports import Channel
 
@@ -34,9 +35,6 @@ Script = Callable[[Channel], Awaitable[None]]
 SHARES = {"objection": 4}
 """Scripts of which at most a fourth of all connections may be sessions: people take minutes, and while they do
 the gate must answer. Who is one too many is closed at once, and the dialplan goes on to its second try."""
-
-LOGS_PER_MINUTE = 10
-"""Most lines a minute about peers that misbehave: a port scan must not fill the disk."""
 
 
 class AgiServer:
@@ -62,7 +60,7 @@ class AgiServer:
         self._stopping = False
         self._all_closed = asyncio.Event()
         self._unknown_scripts: set[str] = set()
-        self._complaints = _Complaints()
+        self._complaints = LogLimit()
 
     @property
     def port(self) -> int:
@@ -159,7 +157,11 @@ class AgiServer:
 
     def complain(self, what: str) -> None:
         """Log a warning about a peer, unless there were many lately."""
-        self._complaints.warn(asyncio.get_running_loop().time(), what)
+        is_written, left_out = self._complaints.take(asyncio.get_running_loop().time())
+        if left_out:
+            log.warning("%d more warnings about peers were left out", left_out)
+        if is_written:
+            log.warning("%s", what)
 
     async def _run(self, script: Script, session: Session, channel: FastAgiChannel) -> None:
         event = AgiEvent.DONE
@@ -199,21 +201,3 @@ class AgiServer:
             name,
             ", ".join(sorted(self.scripts)),
         )
-
-
-class _Complaints:
-    """Warnings about peers, at most `LOGS_PER_MINUTE`; says how many were left out."""
-
-    def __init__(self) -> None:
-        self._minute = -1
-        self._count = 0
-
-    def warn(self, now_s: float, what: str) -> None:
-        minute = int(now_s // 60)
-        if minute != self._minute:
-            if self._count > LOGS_PER_MINUTE:
-                log.warning("%d more warnings about peers were left out", self._count - LOGS_PER_MINUTE)
-            self._minute, self._count = minute, 0
-        self._count += 1
-        if self._count <= LOGS_PER_MINUTE:
-            log.warning("%s", what)
