@@ -55,6 +55,9 @@ port = 0
 
 [http]
 port = 0
+
+[audiosocket]
+port = 0
 """
 
 
