@@ -48,10 +48,31 @@ RULES: tuple[Rule, ...] = (
     Rule("objection", objection.check, needs=frozenset({"objections"})),
     Rule("consent", consent.check, needs=frozenset({"consents", "relationships"})),
     Rule("caller-id", shown_number.check),
-    Rule("attempt-limit", attempt_limit.check, needs=frozenset({"attempts"})),
-    Rule("lock-out", lock_out.check, needs=frozenset({"ended-calls"})),
-    Rule("abandoned-rate", abandoned_rate.check, needs=frozenset({"abandoned-calls"})),
-    Rule("calling-hours", hours.check, needs=frozenset({"consents"}), preview=hours.preview),
+    Rule(
+        "attempt-limit",
+        attempt_limit.check,
+        needs=frozenset({"attempts"}),
+        is_settled=lambda case: not case.law.attempt_limit,
+    ),
+    Rule(
+        "lock-out",
+        lock_out.check,
+        needs=frozenset({"ended-calls"}),
+        is_settled=lambda case: not case.law.lock_out,
+    ),
+    Rule(
+        "abandoned-rate",
+        abandoned_rate.check,
+        needs=frozenset({"abandoned-calls"}),
+        is_settled=lambda case: not case.law.abandoned_rate,
+    ),
+    Rule(
+        "calling-hours",
+        hours.check,
+        needs=frozenset({"consents"}),
+        preview=hours.preview,
+        is_settled=hours.is_settled,
+    ),
 )
 
 _RECORDS = Rule("records", records.check)
@@ -147,7 +168,8 @@ class Hearing:
         missing = _RECORDS.run(case)
         found = [missing]
         for rule, earlier in zip(self._rules, self._without_records, strict=True):
-            found.append(rule.run(case) if rule.needs and facts.records is not None else earlier)
+            is_final = earlier.is_settled or not rule.needs or facts.records is None
+            found.append(earlier if is_final else rule.run(case))
         unchecked = {need for rule in self._rules for need in rule.needs} if missing.findings else ()
         return self._verdict(found, unchecked=tuple(sorted(unchecked)))
 

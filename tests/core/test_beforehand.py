@@ -1,6 +1,7 @@
 """What is kept for a second never shows: every number is judged as if it were the first."""
 
 import datetime as dt
+from dataclasses import replace
 
 from core_cases import CONSENT, DE_NUMBER, MORNING, NL_NUMBER, attempt
 from hypothesis import given, settings
@@ -84,3 +85,36 @@ def test_another_site_is_judged_anew():
     closed = {"closed_days": [(MORNING.date(), "NL", "mourning")]}
     assert decide(attempt(site=closed), MORNING).reason == "calling-hours"
     assert decide(attempt(site={"never_call": frozenset({"fixed"})}), MORNING).reason == "number-class"
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 60 * 24 * 60),
+    st.sampled_from([NL_NUMBER, DE_NUMBER]),
+    st.sampled_from(["sales", "survey"]),
+    st.booleans(),
+)
+def test_what_no_record_can_change_is_what_would_be_found_with_them(
+    minutes: int, number: str, purpose: str, consents: bool
+):
+    """The same, to the last word, as when every rule that needs records is run with them."""
+    now = dt.datetime(2026, 4, 1, tzinfo=dt.UTC) + dt.timedelta(minutes=minutes)
+    asked = {
+        "kind": "requested-call",
+        "given_at": dt.datetime(2026, 3, 1, tzinfo=dt.UTC),
+        "callable_from": dt.datetime(2026, 3, 2, tzinfo=dt.UTC),
+        "callable_until": dt.datetime(2026, 7, 1, tzinfo=dt.UTC),
+    }
+    facts = attempt(now, number, held={"consents": [asked] * consents}, campaign={"purpose": purpose})
+    unsettled = [replace(rule, is_settled=lambda _: False) for rule in RULES]
+    assert decide(facts, now) == decide(facts, now, rules=unsettled)
+
+
+def test_open_hours_are_judged_without_records():
+    """Closed ones are not: the person may have asked to be called."""
+    open_now = attempt(MORNING, NL_NUMBER, held=None)
+    at_night = MORNING.replace(hour=2)
+    closed_now = attempt(at_night, NL_NUMBER, held=None)
+    rule = next(rule for rule in RULES if rule.id == "calling-hours")
+    assert rule.run(case_of(open_now, MORNING)).is_settled
+    assert not rule.run(case_of(closed_now, at_night)).is_settled

@@ -51,6 +51,11 @@ def preview(case: Case) -> Iterator[Finding]:
             yield Finding(Reason.CALLING_HOURS, Decision.DEFER, _why_closed(place, case), source, not_before)
 
 
+def is_settled(case: Case) -> bool:
+    """Open everywhere: no wish of the person can close the hours."""
+    return all(place.is_open(case.now) for place, _ in _places(case))
+
+
 def first_opening(case: Case, at: dt.datetime) -> dt.datetime:
     """The first moment, `at` or later, at which calls may ring; `at` itself when none is in sight."""
     return next_opening(tuple(place for place, _ in _places(case)), at) or at

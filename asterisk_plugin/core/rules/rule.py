@@ -13,10 +13,11 @@ Check = Callable[[Case], Iterable[Finding]]
 
 
 class Found(NamedTuple):
-    """What one rule found, and the error it failed with."""
+    """What one rule found, the error it failed with, and whether no record can change it."""
 
     findings: tuple[Finding, ...] = ()
     fault: str = ""
+    is_settled: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # compared by identity: it is a key of a cache
@@ -29,6 +30,7 @@ class Rule:
         needs: Records that `check` reads; it is not run while they could not be had.
         preview: Run instead while there are no records; must not find anything that records could
             lift. None when nothing can be said without them.
+        is_settled: Whether no record could change what `check` finds now; then it is run without them, and once.
         of_number: It reads the digits of the called number; of all other rules without `needs`, and of every
             preview, those are kept away, so that what they find holds for every number of its kind.
     """
@@ -37,15 +39,16 @@ class Rule:
     check: Check
     needs: frozenset[str] = frozenset()
     preview: Check | None = None
+    is_settled: Callable[[Case], bool] = lambda _: False
     of_number: bool = False
 
     def run(self, case: Case) -> Found:
         """Find what there is to find; a rule that fails must not let the call through."""
-        check = self.check if case.facts.records is not None or not self.needs else self.preview
-        if check is None:
-            return Found()
+        has_records = case.facts.records is not None or not self.needs
         try:
-            return Found(tuple(check(case)))
+            is_settled = not has_records and self.is_settled(case)
+            check = self.check if has_records or is_settled else self.preview
+            return Found(() if check is None else tuple(check(case)), is_settled=is_settled)
         except Exception as exc:  # noqa: BLE001 - the boundary: see above
             sentence = f"the rule {self.id} failed; the log has the details"
             finding = Finding(Reason.INTERNAL_ERROR, Decision.DEFER, sentence)
