@@ -105,6 +105,7 @@ LABELS = {
     "streams-uvloop": "(b) on uvloop",
     "panoramisk": "(c) panoramisk FastAGI, same look-ups",
     "process": "(d) pyst2 process per call",
+    "no-rules": "(e) our server and store, no rules, no evidence",
 }
 
 

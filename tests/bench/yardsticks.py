@@ -6,16 +6,26 @@
 - `streams`: bare asyncio streams and six look-ups in one pipelined round trip: the usual fast way.
 - `streams-uvloop`: the same on uvloop, on which ours and the others run.
 - `panoramisk`: panoramisk's own FastAGI server with the same look-ups.
+- `no-rules`: our server and our store's one round trip, the attempt reserved, and nothing judged or written down:
+  what is left of ours is what rules and evidence cost.
 """
 
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import sys
 
 import redis.asyncio
 import uvloop
 from panoramisk import fast_agi
+
+from asterisk_plugin.agi.server import AgiServer
+from asterisk_plugin.callflow.records import new_secret_id
+from asterisk_plugin.core.person import person_tag
+from asterisk_plugin.ports import CallTerms, Channel, LookUp
+from asterisk_plugin.settings.service import AgiSettings
+from asterisk_plugin.store.redis_store import RedisStore
 
 KEYS = ("objections", "everyone", "consents", "relationships", "attempts", "campaign")
 ANSWER = b'SET VARIABLE RINGFENCE_NUMBER "%s"\nSET VARIABLE RINGFENCE_DECISION "ALLOW"\n'
@@ -88,6 +98,35 @@ async def serve_panoramisk(port: int, store: str) -> None:
     await _serve(server)
 
 
+async def serve_without_rules(port: int, store: str) -> None:
+    """Our FastAGI server and our look-up, without decision and evidence."""
+    records = RedisStore(store, timeout_s=1, keep_attempts_s=86_400)
+
+    async def script(channel: Channel) -> None:
+        number, token = channel.request.arguments[0], new_secret_id()
+        query = LookUp(
+            person=person_tag(b"bench", number),
+            principal="bench",
+            campaign="bench-nl",
+            limits=(),
+            reserve=True,
+            attempt_id=token,
+            token=token,
+            shown="+31201234567",
+            token_lifetime_s=10,
+            now=dt.datetime.now(dt.UTC),
+            terms=CallTerms(),
+        )
+        await records.look_up(query)
+        variables = {"RINGFENCE_NUMBER": number, "RINGFENCE_TOKEN": token, "RINGFENCE_DECISION": "ALLOW"}
+        await channel.set_variables(variables, last=True)
+
+    server = AgiServer({"attempt": script}, AgiSettings(port=port), on_event=lambda _: None)
+    await server.start()
+    print("ready", flush=True)
+    await asyncio.Event().wait()
+
+
 def _client(store: str) -> redis.asyncio.Redis:
     pool = redis.asyncio.BlockingConnectionPool.from_url(store, max_connections=16)
     return redis.asyncio.Redis(connection_pool=pool)
@@ -98,6 +137,7 @@ SERVERS = {
     "streams": serve_streams,
     "streams-uvloop": serve_streams,
     "panoramisk": serve_panoramisk,
+    "no-rules": serve_without_rules,
 }
 
 if __name__ == "__main__":
