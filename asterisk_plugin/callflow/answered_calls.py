@@ -13,7 +13,7 @@ from asterisk_plugin.callflow.running_legs import agents_of, messages_to
 from asterisk_plugin.callflow.trunk_legs import READ_TIMEOUT_S
 from asterisk_plugin.core.answering import AnswerLimit
 from asterisk_plugin.core.attempt_end import Heard
-from asterisk_plugin.core.channels import without_number
+from asterisk_plugin.core.channels import plain_address, without_number
 from asterisk_plugin.core.site import DialMode, OnMachine
 from asterisk_plugin.detection.findings import Why
 from asterisk_plugin.errors import ManagerError, StoreError
@@ -44,6 +44,11 @@ _log = logging.getLogger("ringfence.attempts")
 
 class Listener(Protocol):
     """Listens to the called side of a leg that talks; both return False when no sound comes."""
+
+    @property
+    def address(self) -> str:
+        """Where the sound comes, `host:port`."""
+        ...
 
     async def expect(self, token: str, on_finding: Callable[[Finding], None]) -> bool:
         """Listen to a leg whose sound the dialplan has begun to send."""
@@ -128,16 +133,22 @@ class AnsweredCalls:
             return
         if track.heard_why != Why.STILL_SPEAKING.value or self._limit(track).from_answer:
             self._expect_agent(track)  # who still speaks waits for nobody yet: see `answered`
-        if event.get("Spied"):
-            self._listen(track, spied=True)
+        spied = event.get("Spied", "")
+        if spied and (self._listener is None or spied == plain_address(self._listener.address)):
+            self._listen(track, spied=True)  # else the sound goes to another service that watches this Asterisk
 
-    @staticmethod
-    def _note(track: CallTrack, event: Mapping[str, str]) -> None:
+    def _note(self, track: CallTrack, event: Mapping[str, str]) -> None:
         at_s = _seconds(event.get("At"))
         if event.get("Message"):
             track.message_s = at_s if track.message_s is None else track.message_s
-        elif _heard(event) is Heard.MACHINE:
-            track.heard, track.heard_why, track.heard_s = Heard.MACHINE, event.get("Why", "")[:60], at_s
+            return
+        heard = _heard(event)
+        if heard is Heard.NOT_HEARD or (track.heard is Heard.MACHINE and heard is not Heard.MACHINE):
+            return
+        track.heard, track.heard_why, track.heard_s = heard, event.get("Why", "")[:60], at_s
+        if heard is not Heard.MACHINE:
+            track.greeting_s = _seconds(event.get("Greeting"))
+            self._expect_agent(track)
 
     async def _tell(self, track: CallTrack, **fields: str) -> None:
         """Tell every service that watches this Asterisk what was found, so that all write down the same end."""
@@ -219,12 +230,12 @@ class AnsweredCalls:
         found = partial(self._found, track, track.since_answer(self._gate.clock()))
         if listener is None or leg is None:
             comes = False
-        elif spied:  # of several services the one gets the sound to which the leg sends it
+        elif spied:
             comes = await listener.expect(leg.attempt_id, found)
+        elif await self._claim(f"listen/{track.unique_id}"):
+            comes = await listener.begin(self._manager(), track.channel, leg.attempt_id, found)
         else:
-            comes = await self._claim(f"listen/{track.unique_id}") and await listener.begin(
-                self._manager(), track.channel, leg.attempt_id, found
-            )
+            return  # another service that watches this Asterisk listens
         if comes or track.has_ended:
             return
         track.is_heard = False
@@ -241,14 +252,15 @@ class AnsweredCalls:
         track.heard, track.heard_why, track.heard_s = heard_of(finding), finding.why.value, began_s + finding.at_s
         if finding.is_machine:
             self._is_machine(track)
-            told = {"Heard": Heard.MACHINE.value, "Why": track.heard_why, "At": f"{track.heard_s:.3f}"}
-            self._start(self._tell(track, **told))
         else:
             ended_s = greeting_end_s(finding)
             # Who still spoke when the first listening ended, and then said nothing more, had greeted by then.
             track.greeting_s = before_s if ended_s is None else began_s + ended_s
             self._expect_agent(track)
         self._changed(track)
+        greeting = {} if track.greeting_s is None else {"Greeting": f"{track.greeting_s:.3f}"}
+        told = {"Heard": track.heard.value, "Why": track.heard_why, "At": f"{track.heard_s:.3f}", **greeting}
+        self._start(self._tell(track, **told))
 
     def _is_machine(self, track: CallTrack) -> None:
         campaign = self.campaign_of(track)

@@ -212,7 +212,7 @@ async def test_a_call_that_goes_on_is_listened_to_by_who_follows_it() -> None:
     assert call.set == {"RINGFENCE_ACTION": "CONNECT"}
     assert call.spied == [(talk_call(TOKEN), "127.0.0.1:4999")]
     ((_, told),) = call.told
-    assert (told["Heard"], told["Spied"]) == ("", "yes")
+    assert (told["Heard"], told["Spied"]) == ("", "127.0.0.1:4999")
 
 
 @pytest.mark.parametrize(

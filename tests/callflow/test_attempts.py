@@ -35,7 +35,7 @@ PERSON = {
     "At": "1.4",
     "Greeting": "0.9",
     "Action": "CONNECT",
-    "Spied": "yes",
+    "Spied": "127.0.0.1:4575",
 }
 BY_HAND = {**PERSON, "Heard": "", "Why": "", "At": "", "Greeting": ""}
 MACHINE = {**PERSON, "Spied": "", "Heard": "machine", "Why": "beep", "Action": "HANGUP"}
@@ -59,6 +59,7 @@ class Asterisk:
         self.told: list[tuple[str, Mapping[str, str]]] = []
         self.running: list[Mapping[str, str]] = []
         self.error: Exception | None = None
+        self.named = ""
 
     async def send_action(self, name: str, fields: Mapping[str, str], timeout_s: float) -> Sequence[Mapping[str, str]]:
         if self.error:
@@ -67,6 +68,9 @@ class Asterisk:
             return [{"Response": "Success"}, *self.running]
         if name == "Getvar":
             return [{"Value": AGENT if fields["Variable"] == "BRIDGEPEER" else ""}]
+        if name == "Setvar" and "Channel" not in fields:
+            self.named = fields["Value"]
+            return [{"Response": "Success"}]
         (self.told if name == "UserEvent" else self.actions).append((name, fields))
         return [{"Response": "Success"}]
 
@@ -79,6 +83,7 @@ class Listener:
         self.begun: list[str] = []
         self.expected: list[str] = []
         self.works = True
+        self.address = "127.0.0.1:4575"
 
     async def expect(self, token: str, on_finding: Callable[[Finding], None]) -> bool:
         self.expected.append(token)

@@ -20,7 +20,7 @@ LEG = f"+31201234567|allowed_not_screened|{NUMBER}@carrier"
 def leg(token: str = TOKEN, number: str = NUMBER, expressions: str = LEG) -> ScriptedChannel:
     """A trunk leg that asks whether it may dial."""
     request = AgiRequest("trunk", (token, number), channel="PJSIP/carrier-00000001", unique_id="1790000000.7")
-    return ScriptedChannel(request, leg=expressions)
+    return ScriptedChannel(request, leg=f"pbx|{expressions}")
 
 
 def ledger_with_evidence() -> FakeLedger:
@@ -43,6 +43,9 @@ async def test_a_good_token_passes_and_the_watchdog_knows():
     (passed,) = store.passed.values()
     assert (passed.attempt_id, passed.campaign, passed.principal) == (TOKEN, "tulip-nl", "tulip")
     assert passed.person == gate.tag(NUMBER)
+    (due,) = store.due.values()
+    assert (due.unique_id, due.channel, due.asterisk) == ("1790000000.7", "PJSIP/carrier-00000001", "pbx")
+    assert (due.leg, due.passed_at) == (passed, TUESDAY_11), "its end is to be written down, whoever sees it"
     assert store.redeemed_with == ["+31201234567"]
     assert ledger.events[-1].body["result"] == "pass"
 
