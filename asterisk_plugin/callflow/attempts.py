@@ -77,7 +77,7 @@ class Attempts(AmiListener):
         self._on_event = on_event
         self._writer = EndWriter(gate, on_event=on_event, on_end=on_end)
         self._adopting: dict[str, CallTrack] = {}  # found running, and nobody knows yet for whom
-        self._ending: set[str] = set()  # attempts whose end is being written down
+        self._ending: set[str] = set()  # legs whose end is being written down
         self._all_since: dt.datetime | None = None  # from then on nothing was missed
         self._calls = KeptCalls(
             name,
@@ -129,7 +129,7 @@ class Attempts(AmiListener):
 
     def follows(self, due: DueEnd) -> bool:
         """Whether it follows a leg to its end, or writes that down just now."""
-        return due.unique_id in self._calls or due.leg.attempt_id in self._ending
+        return any(due.unique_id in legs for legs in (self._calls, self._ending, self._adopting))
 
     def missed_nothing_of(self, due: DueEnd, *, slack: dt.timedelta) -> bool:
         """Whether a leg that it does not follow was never dialled: its DialBegin would have been heard.
@@ -250,6 +250,7 @@ class Attempts(AmiListener):
 
     def _ended(self, track: CallTrack, cause: int, *, is_sure: bool = True) -> None:
         self._calls.remove(track)
+        self._ending.add(track.unique_id)
         track.end()
         self._start(self._finish(track, cause=cause, at=self._gate.clock(), is_sure=is_sure))
 
@@ -257,18 +258,14 @@ class Attempts(AmiListener):
 
     async def _finish(self, track: CallTrack, *, cause: int, at: dt.datetime, is_sure: bool) -> None:
         """Write down how an attempt ended."""
-        track.leg = await self._calls.leg_of_ended(track)
-        if track.leg is None:
-            self._on_event("attempt-unknown")
-            return
-        attempt_id = track.leg.attempt_id
-        if not attempt_id:
-            return  # an emergency call
-        self._ending.add(attempt_id)
         try:
-            await self._writer.write(track, asterisk=self._name, cause=cause, at=at, is_seen=is_sure)
+            track.leg = await self._calls.leg_of_ended(track)
+            if track.leg is None:
+                self._on_event("attempt-unknown")
+            elif track.leg.attempt_id:  # an emergency call has none
+                await self._writer.write(track, asterisk=self._name, cause=cause, at=at, is_seen=is_sure)
         finally:
-            self._ending.discard(attempt_id)
+            self._ending.discard(track.unique_id)
 
     # ---------------------------------------------------------------- what was missed
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
 from typing import TYPE_CHECKING
@@ -27,6 +28,9 @@ DURABLE_S = 30.0
 
 OTHERS_S = 2.0
 """Who has not seen everything lets another service that watches the same Asterisk write first, for so long."""
+
+LOOK_S = 0.5
+"""Between two looks whether it has."""
 
 _NAMESPACE = uuid.UUID("0e0e2a57-3f6a-4d8e-9a55-6c1c7c1ab0f1")
 
@@ -68,12 +72,13 @@ class EndWriter:
             cause: Q.850 cause.
             at: When it ended, or was found to have ended.
             is_seen: Its end was seen. Else what the dialplan told of it is taken in.
-            is_followed: It was followed from the dialling on; else its end may be written down already.
+            is_followed: It was followed until then. Else its end may be written down already, and has long been over.
         """
         assert track.leg is not None
         event_id = end_id(track.leg.attempt_id)
         track.is_sure = track.is_sure and is_seen
-        if (track.is_sure and is_followed) or not await self._is_written(event_id):
+        others_s = OTHERS_S if is_followed else 0.0
+        if (track.is_sure and is_followed) or not await self._is_written(event_id, others_s):
             if not is_seen and (told := await self._told(track)) is not None:
                 track.take_over(told.dial_status, ended_at=told.at, answered_s=told.answered_s)
                 cause, at = cause or told.cause, told.at
@@ -114,13 +119,18 @@ class EndWriter:
         except StoreError as exc:
             _log.debug("the place of a call is given back when it expires: %s", exc)
 
-    async def _is_written(self, event_id: str) -> bool:
-        """Whether a service that may have seen more has written this end; some time is left to it."""
-        try:
-            await self._gate.ledger.wait_durable(event_id, OTHERS_S)
-        except LedgerUnavailableError:
-            return False
-        return True
+    async def _is_written(self, event_id: str, others_s: float) -> bool:
+        """Whether a service that may have seen more has written this end; so many seconds are left to it."""
+        give_up_s = asyncio.get_running_loop().time() + others_s
+        while True:
+            try:
+                if await self._gate.ledger.find_events([event_id]):
+                    return True
+            except LedgerError:
+                return False  # written twice, it is one event all the same
+            if asyncio.get_running_loop().time() >= give_up_s:
+                return False
+            await asyncio.sleep(LOOK_S)
 
     async def _told(self, track: CallTrack) -> Told | None:
         """What the dialplan told of the end; None when it told nothing."""

@@ -20,7 +20,7 @@ from asterisk_plugin.callflow.outcome import outcomes_told
 from asterisk_plugin.errors import LedgerError, ManagerError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from asterisk_plugin.callflow.end_writer import EndWriter
     from asterisk_plugin.callflow.gate import Gate
@@ -83,17 +83,26 @@ class UnseenEnds:
         self._fault = ""
 
     async def run(self) -> None:
-        """Look again and again, until cancelled."""
+        """Look again and again, and show what is watched, until cancelled."""
+        await asyncio.gather(self._again(self.look), self._again(self.show))
+
+    async def _again(self, work: Callable[[], Awaitable[None]]) -> None:
         while True:
             await asyncio.sleep(LOOK_S)  # at the beginning too: AMI is being connected
             try:
-                await self.look()
+                await work()
             except (StoreError, LedgerError) as exc:
                 if str(exc) != self._fault:  # once, not at every try
                     _log.warning("whether ends of attempts were missed is not known: %s", exc)
                 self._fault = str(exc)
             else:
                 self._fault = ""
+
+    async def show(self) -> None:
+        """Let other services know of which Asterisks everything is seen here; raises StoreError."""
+        for watch in self._watches:
+            if watch.is_up:
+                await self._gate.store.show_watch(watch.name)
 
     async def look(self) -> None:
         """Look once; what has ended is written down.
@@ -103,8 +112,6 @@ class UnseenEnds:
             LedgerError: The ledger cannot say what the dialplan told.
         """
         up = {watch.name: watch for watch in self._watches if watch.is_up}
-        for name in up:
-            await self._gate.store.show_watch(name)
         ripe_at = self._gate.clock() - GRACE
         due = [each for each in await self._gate.store.due_ends() if self._is_open(each) and each.passed_at < ripe_at]
         for name, watch in up.items():
@@ -123,23 +130,26 @@ class UnseenEnds:
         except ManagerError as exc:
             _log.debug("%s: whether legs that passed still run is not known: %s", watch.name, exc)
             return
+        over = []
         for each in due:
             if fields := running.get(each.unique_id):
                 await watch.adopt(each.unique_id, fields)
             elif self._is_open(each):
-                await self._write(each, is_sure=watch.missed_nothing_of(each, slack=GRACE))
+                over.append(self._write(each, is_sure=watch.missed_nothing_of(each, slack=GRACE)))
+        await asyncio.gather(*over)
 
     async def _seen_by_nobody(self, due: Sequence[DueEnd], ripe_at: dt.datetime) -> None:
         """Legs of an Asterisk about which this service knows nothing now."""
         watched = {name: await self._gate.store.is_watched(name) for name in {each.asterisk for each in due} if name}
         left = [each for each in due if not watched.get(each.asterisk)]
         told = await outcomes_told(self._gate.ledger, [each.leg.attempt_id for each in left])
-        now = self._gate.clock()
+        now, over = self._gate.clock(), []
         for each in left:
             heard = told.get(each.leg.attempt_id)
             is_over = heard is not None and heard.at < ripe_at
             if self._is_open(each) and (is_over or now - max(each.passed_at, self._began_at) > self._longest(each)):
-                await self._write(each, is_sure=False)
+                over.append(self._write(each, is_sure=False))
+        await asyncio.gather(*over)
 
     def _longest(self, due: DueEnd) -> dt.timedelta:
         """So long a leg of which nothing is heard may run; a place without an agent is held longer than this."""

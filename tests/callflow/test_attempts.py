@@ -147,6 +147,12 @@ class Scene:
         return self.ends[0]
 
 
+@pytest.fixture(autouse=True)
+def _nobody_else_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So nobody is waited for."""
+    monkeypatch.setattr("asterisk_plugin.callflow.end_writer.OTHERS_S", 0.0)
+
+
 @pytest.mark.parametrize(
     ("status", "cause", "ring_s", "outcome"),
     [
