@@ -31,8 +31,9 @@ REFUSED = "REFUSED"
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 
 # On the outgoing channel of a Dial() the connected line is the party that dials: what PJSIP
-# puts into From and P-Asserted-Identity. DIALEDPEERNUMBER is what Dial() was really given.
-_LEG = "${CONNECTEDLINE(num)}|${CONNECTEDLINE(num-pres)}|${DIALEDPEERNUMBER}"
+# puts into From and P-Asserted-Identity. DIALEDPEERNUMBER is what Dial() was really given. Whoever watches this
+# Asterisk has written its name into the global variable (`attempts.py`).
+_LEG = "${GLOBAL(RINGFENCE_ASTERISK)}|${CONNECTEDLINE(num)}|${CONNECTEDLINE(num-pres)}|${DIALEDPEERNUMBER}"
 
 
 async def trunk(gate: Gate, channel: Channel) -> None:
