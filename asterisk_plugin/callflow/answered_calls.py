@@ -158,6 +158,11 @@ class AnsweredCalls:
         except ManagerError as exc:
             _log.debug("%s: what was found of `%s` was not told: %s", self._name, _shown(track), exc)
 
+    async def _tell_found(self, track: CallTrack) -> None:
+        greeting = {} if track.greeting_s is None else {"Greeting": f"{track.greeting_s:.3f}"}
+        at_s = track.heard_s or 0.0
+        await self._tell(track, Heard=track.heard.value, Why=track.heard_why, At=f"{at_s:.3f}", **greeting)
+
     # ---------------------------------------------------------------- an agent, in time
 
     def _limit(self, track: CallTrack) -> AnswerLimit:
@@ -250,17 +255,17 @@ class AnsweredCalls:
             return
         before_s = track.heard_s
         track.heard, track.heard_why, track.heard_s = heard_of(finding), finding.why.value, began_s + finding.at_s
+        ended_s = greeting_end_s(finding)
+        if not finding.is_machine:
+            # Who still spoke when the first listening ended, and then said nothing more, had greeted by then.
+            track.greeting_s = before_s if ended_s is None else began_s + ended_s
+        # Before the leg is hung up: whoever else sees it end must know by then.
+        self._start(self._tell_found(track))
         if finding.is_machine:
             self._is_machine(track)
         else:
-            ended_s = greeting_end_s(finding)
-            # Who still spoke when the first listening ended, and then said nothing more, had greeted by then.
-            track.greeting_s = before_s if ended_s is None else began_s + ended_s
             self._expect_agent(track)
         self._changed(track)
-        greeting = {} if track.greeting_s is None else {"Greeting": f"{track.greeting_s:.3f}"}
-        told = {"Heard": track.heard.value, "Why": track.heard_why, "At": f"{track.heard_s:.3f}", **greeting}
-        self._start(self._tell(track, **told))
 
     def _is_machine(self, track: CallTrack) -> None:
         campaign = self.campaign_of(track)

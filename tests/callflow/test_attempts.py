@@ -61,6 +61,7 @@ class Asterisk:
         self.running: list[Mapping[str, str]] = []
         self.error: Exception | None = None
         self.named = ""
+        self.order: list[str] = []
 
     async def send_action(self, name: str, fields: Mapping[str, str], timeout_s: float) -> Sequence[Mapping[str, str]]:
         if self.error:
@@ -72,6 +73,7 @@ class Asterisk:
         if name == "Setvar" and "Channel" not in fields:
             self.named = fields["Value"]
             return [{"Response": "Success"}]
+        self.order.append(name)
         (self.told if name == "UserEvent" else self.actions).append((name, fields))
         return [{"Response": "Success"}]
 
@@ -275,6 +277,7 @@ async def test_a_beep_during_the_talk_cuts_it() -> None:
     scene.listener.on_finding(BEEP)
     await scene.settle()
     assert scene.asterisk.actions == [("Hangup", {"Channel": LEG, "Cause": "16"})]
+    assert scene.asterisk.order == ["UserEvent", "Hangup"], "or another service would see the end first"
     await scene.play(*ends("ANSWER"), after_s=2.1)
     end = await scene.outcome()
     assert (end.outcome, end.heard_why, end.heard_s) == (Outcome.MACHINE, "beep", 3.4)
