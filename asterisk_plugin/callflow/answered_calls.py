@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from asterisk_plugin.callflow.answered import EVENT, LISTEN_S
 from asterisk_plugin.callflow.call_track import due_of, waits_for_agent
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from asterisk_plugin.callflow.ami_listener import Manager
     from asterisk_plugin.callflow.call_track import CallTrack
     from asterisk_plugin.callflow.gate import Gate
+    from asterisk_plugin.callflow.hearing import Listener
     from asterisk_plugin.core.site import Campaign
     from asterisk_plugin.detection.findings import Finding
 
@@ -40,23 +41,6 @@ TRIES, AGAIN_S = 10, 1.0
 A_MACHINE = "A machine has answered: leave no message"
 
 _log = logging.getLogger("ringfence.attempts")
-
-
-class Listener(Protocol):
-    """Listens to the called side of a leg that talks; both return False when no sound comes."""
-
-    @property
-    def address(self) -> str:
-        """Where the sound comes, `host:port`."""
-        ...
-
-    async def expect(self, token: str, on_finding: Callable[[Finding], None]) -> bool:
-        """Listen to a leg whose sound the dialplan has begun to send."""
-        ...
-
-    async def begin(self, manager: Manager, channel: str, token: str, on_finding: Callable[[Finding], None]) -> bool:
-        """Listen to a leg whose dialplan asked nobody."""
-        ...
 
 
 class AnsweredCalls:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Mapping, Sequence
 
-    from asterisk_plugin.callflow.answered_calls import Listener
     from asterisk_plugin.callflow.gate import Gate
+    from asterisk_plugin.callflow.hearing import Listener
     from asterisk_plugin.core.answering import AnswerLimit
     from asterisk_plugin.core.attempt_end import AttemptEnd
     from asterisk_plugin.core.site import Campaign
