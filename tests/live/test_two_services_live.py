@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -171,8 +172,9 @@ async def test_a_service_that_comes_back_leaves_the_end_to_who_saw_more(nodes: N
     nodes.link.cut()
     await nodes.b.until_ready(ready=False)
     await lab.subscriber(number(7), "says", ring_s=0.5, talk_s=9)
+    since_s = time.time()
     run = await nodes.dialer.dials(number(7), BY_HAND, queue=False)
-    await lab.until_answered(number(7), running=run)
+    await lab.until_answered(number(7), since_s=since_s, running=run)
     nodes.link.mend()
     await nodes.b.until_ready()
     (end,) = await until_ended(nodes.ledger, [(await run.ended(60)).token])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +22,8 @@ from tests.lab.service import ServiceProcess
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from tests.lab.attempt import RunningAttempt
 
 pytestmark = [pytest.mark.live, pytest.mark.alone, pytest.mark.asyncio(loop_scope="session")]
 
@@ -46,6 +49,7 @@ class Site:
 
     def __init__(self, lab: Lab, service: ServiceProcess, link: Link) -> None:
         self.lab, self.service, self.link = lab, service, link
+        self._began_s = time.time()
         self.ledger = f"sqlite:///{service.data_dir / 'ledger.sqlite'}"
 
     async def cut(self) -> None:
@@ -58,7 +62,13 @@ class Site:
         self.link.mend()
         await self.service.until_ready()
 
-    async def dial(self, place: int, campaign: str, does: str, *, talk_s: float = 1.0, agent: str = "reserved"):
+    async def answered(self, place: int, run: RunningAttempt) -> None:
+        """Wait until a person has answered; the people of other tests have the same numbers."""
+        await self.lab.until_answered(number(place), since_s=self._began_s, running=run)
+
+    async def dial(
+        self, place: int, campaign: str, does: str, *, talk_s: float = 1.0, agent: str = "reserved"
+    ) -> RunningAttempt:
         """Begin a call to a person who does something."""
         await self.lab.subscriber(number(place), does, ring_s=0.5, talk_s=talk_s)
         return await self.lab.begin(number(place), campaign, agent=agent)
@@ -131,8 +141,8 @@ async def test_the_place_of_a_call_without_an_agent_is_given_back_with_its_end(s
 async def test_a_call_that_still_runs_when_ami_is_back_is_followed_to_its_end(site: Site) -> None:
     """Its end is seen; what came before is not."""
     await site.cut()
-    run = await site.dial(0, BY_HAND, "answer", talk_s=15)
-    await site.lab.until_answered(number(0), running=run)
+    run = await site.dial(0, BY_HAND, "answer", talk_s=30)
+    await site.answered(0, run)
     await site.mend()
     await asyncio.sleep(8)  # longer than a look takes
     assert read_ends(site.ledger) == []
@@ -145,7 +155,7 @@ async def test_a_service_that_was_killed_meanwhile_finds_what_has_ended(site: Si
     """The second try told of the end; who comes after writes it down."""
     await site.cut()
     run = await site.dial(0, BY_HAND, "answer", talk_s=4)
-    await site.lab.until_answered(number(0), running=run)
+    await site.answered(0, run)
     await site.service.kill()
     told = await run.ended()
     site.link.mend()
@@ -171,10 +181,10 @@ async def test_an_asterisk_that_was_killed_takes_no_end_along(tmp_path: Path) ->
     try:
         async with running(lab, tmp_path) as site:
             seen = await site.dial(0, BY_HAND, "answer", talk_s=60)
-            await lab.until_answered(number(0), running=seen)
+            await site.answered(0, seen)
             await site.cut()
             unseen = await site.dial(1, DIALER, "answer", talk_s=60)
-            await lab.until_answered(number(1), running=unseen)
+            await site.answered(1, unseen)
             await lab.pbx.kill()
             await lab.pbx.start()
             await site.mend()
