@@ -28,6 +28,9 @@ _READY_S = 60
 RULEBOOKS = Path(__file__).parents[2] / "config" / "rulebook"
 _HOST = "127.0.0.1"
 
+PATIENT = "[gate]\ndeadline_ms = 2500\nevidence_wait_ms = 2000\n\n[store]\ntimeout_ms = 2000\n"
+"""Text of ringfence.toml, the last table open: on a busy small machine calls are not deferred for that alone."""
+
 
 class ServiceFailed(Exception):
     """The service did not become ready, or ended; holds what it printed."""

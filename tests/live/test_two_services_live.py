@@ -23,7 +23,7 @@ from tests.lab.fixtures import SITE
 from tests.lab.killable import PostgreSql, Valkey, postgresql_programs
 from tests.lab.link import Link
 from tests.lab.ports import free_tcp_port
-from tests.lab.service import ServiceProcess
+from tests.lab.service import PATIENT, ServiceProcess
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.live, pytest.mark.alone, pytest.mark.asyncio(loop_scope="session")]
 
 BY_DIALER, BY_HAND, WARNED, RECORDED = "linde-predictive", "linde-de", "linde-warned", "linde-recorded"
-PATIENT = "[gate]\ndeadline_ms = 2500\nevidence_wait_ms = 2000\n\n[store]\ntimeout_ms = 2000\n"
 
 ANOTHER_CAMPAIGN = """
 [[campaign]]

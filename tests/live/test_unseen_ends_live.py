@@ -17,7 +17,7 @@ from tests.lab.ends import read_ends, until_ended
 from tests.lab.fixtures import SITE
 from tests.lab.lab import Lab
 from tests.lab.link import Link
-from tests.lab.service import ServiceProcess
+from tests.lab.service import PATIENT, ServiceProcess
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -78,7 +78,7 @@ class Site:
 async def running(lab: Lab, folder: Path, *, watchdog: bool = True) -> AsyncIterator[Site]:
     """A site with people who agreed to be called."""
     link = await Link(lab.pbx.host, lab.pbx.ami_port).open()
-    service = ServiceProcess(lab, folder / "ringfence", site=SITE, watchdog=watchdog, ami_port=link.port)
+    service = ServiceProcess(lab, folder / "ringfence", site=SITE, toml=PATIENT, watchdog=watchdog, ami_port=link.port)
     try:
         await service.start()
         await agree(service, folder, map(number, range(10 + GOOD_CALLS)))

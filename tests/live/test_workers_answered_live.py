@@ -20,7 +20,7 @@ from tests.lab.answering import DESKS, Dialer, agree, messages
 from tests.lab.ends import until_ended
 from tests.lab.fixtures import SITE
 from tests.lab.ports import free_tcp_port
-from tests.lab.service import ServiceProcess
+from tests.lab.service import PATIENT, ServiceProcess
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -106,7 +106,7 @@ class Site:
 async def site(lab: Lab, tmp_path: Path) -> AsyncIterator[Site]:
     """As an admin runs it: the workers' ports are those above the service's."""
     first_port = three_free_ports()
-    service = ServiceProcess(lab, tmp_path / "ringfence", site=SITE, toml="\n[service]\nworkers = 2\n")
+    service = ServiceProcess(lab, tmp_path / "ringfence", site=SITE, toml=f"{PATIENT}\n[service]\nworkers = 2\n")
     toml = service.config / "ringfence.toml"
     toml.write_text(toml.read_text().replace("[audiosocket]\nport = 0", f"[audiosocket]\nport = {first_port}"))
     await service.start()
