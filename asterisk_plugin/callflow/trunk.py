@@ -13,6 +13,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
+from asterisk_plugin.callflow.releases import withdraw_due_later
 from asterisk_plugin.callflow.trunk_legs import dialled_number
 from asterisk_plugin.core import engine
 from asterisk_plugin.core.channels import leg_key, without_number
@@ -97,8 +98,10 @@ async def _judge(gate: Gate, channel: Channel, *, token: str, argument: str, num
                 gate.ledger.submit(_event(gate, channel, redeemed))
                 return Redemption.PASS, redeemed.campaign
     except LedgerUnavailableError:
+        withdraw_due_later(gate, token)
         return Reason.EVIDENCE_UNAVAILABLE, ""
     except (StoreError, TimeoutError):
+        withdraw_due_later(gate, token)
         return Reason.STORE_UNAVAILABLE, ""
     return _refuse(gate, channel, redeemed), ""
 
