@@ -35,6 +35,9 @@ ACTION_TIMEOUT_S = 2.0
 ASKED_FIRST_S = 0.5
 """A dialplan that asks who answered has said so by then."""
 
+ENDED_S = 0.5
+"""A dialplan that has been told to hang a machine up has done so by then."""
+
 TRIES, AGAIN_S = 10, 1.0
 """So often a message that could not be played is tried again, with so many seconds between."""
 
@@ -113,6 +116,8 @@ class AnsweredCalls:
             track.greeting_s = None if greeting_s is None else max(0.0, now_s - (at_s or 0.0) + greeting_s)
         if event.get("Action") == "MESSAGE":
             track.message_s = now_s
+        if event.get("Action") == "HANGUP":
+            track.later(ENDED_S, partial(self._end_machine, track))
         if event.get("Action") != "CONNECT":
             return
         if track.heard_why != Why.STILL_SPEAKING.value or self._limit(track).from_answer:
@@ -169,7 +174,8 @@ class AnsweredCalls:
 
     @staticmethod
     def _is_alone(track: CallTrack) -> bool:
-        return track.agent_s is None and track.message_s is None and not track.has_ended
+        is_person = track.heard is not Heard.MACHINE
+        return is_person and track.agent_s is None and track.message_s is None and not track.has_ended
 
     async def _abandon(self, track: CallTrack, *, tries: int) -> None:
         """No agent in time: the message of an abandoned call, or the end where the law wants that."""
@@ -256,6 +262,11 @@ class AnsweredCalls:
         if campaign is not None and campaign.on_machine is OnMachine.WARN:
             self._start(self._warn(track))
         else:
+            self._start(self._hang_up(track, "machine-cut"))
+
+    def _end_machine(self, track: CallTrack) -> None:
+        """Its dialplan goes on with a leg that it was to hang up: option F of another Dial() leads elsewhere."""
+        if not track.has_ended:
             self._start(self._hang_up(track, "machine-cut"))
 
     async def _hang_up(self, track: CallTrack, why: str) -> None:

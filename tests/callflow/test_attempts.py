@@ -776,3 +776,16 @@ async def test_another_service_learns_that_a_person_was_heard() -> None:
     await scene.play({"Event": "UserEvent", **told})
     await scene.play(*ends("ANSWER"), after_s=9.0)
     assert (await scene.outcome()).heard is Heard.MACHINE
+
+
+async def test_a_machine_that_its_dialplan_does_not_hang_up_is_hung_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Option F of another Dial() leads it on. And it never gets the message of an abandoned call."""
+    monkeypatch.setattr("asterisk_plugin.callflow.answered_calls.ENDED_S", 0.01)
+    monkeypatch.setattr("asterisk_plugin.callflow.answered_calls.LISTEN_S", -0.98)
+    scene = Scene()
+    scene.limit = AnswerLimit(within_s=0.0)
+    await scene.play(BEGIN, UP, ASKS)
+    await scene.play(MACHINE, after_s=1.4)
+    await asyncio.sleep(0.05)
+    await scene.settle()
+    assert scene.asterisk.actions == [("Hangup", {"Channel": LEG, "Cause": "16"})]

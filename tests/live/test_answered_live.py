@@ -155,6 +155,20 @@ async def test_no_mailbox_holds_a_message(outcomes):
     assert outcomes[1] == []
 
 
+async def test_a_machine_that_is_known_before_it_is_connected_hears_nothing(dialer):
+    """Here app_amd has said so; not a word follows, not even the objection line's."""
+    box, left = number(2), len(messages(dialer.lab))
+    await dialer.lab.subscriber(box, "mailbox", ring_s=0.5, talk_s=30)
+    amd = {"__AMDSTATUS": "MACHINE", "__AMDCAUSE": "MAXWORDS-3-3"}
+    since_s = time.time()
+    running = await dialer.lab.begin(box, "linde-predictive", agent="reserved", originator=amd)
+    end = await dialer.end_of((await running.ended(30)).token, timeout_s=20)
+    assert (end["outcome"], end["why"]) == ("machine", "amd-MAXWORDS-3-3")
+    (call,) = await dialer.lab.invites(box, since_s=since_s)
+    assert call.ended_at_s - call.answered_at_s < SLACK_S
+    assert len(messages(dialer.lab)) == left
+
+
 @contextlib.asynccontextmanager
 async def dialing(lab, folder):
     """A service and its agents."""
