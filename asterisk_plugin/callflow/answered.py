@@ -40,6 +40,7 @@ EVENT = "RingfenceAnswered"
 """What `callflow.attempts` hears over AMI: `Do` is `listen` when it begins, `done` when it is clear."""
 
 _SPIED = ("PJSIP/", "SIP/")
+_AMD_HUMAN = re.compile(r"HUMAN-([0-9]{1,5})-[0-9]+")
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 
 
@@ -181,6 +182,10 @@ async def _listen(listening: Listening, channel: Channel, token: str) -> _Answer
 
 
 def _amd_answer(status: str, cause: str) -> _Answer:
+    if status == "HUMAN" and (
+        silence := _AMD_HUMAN.fullmatch(cause)
+    ):  # it tells for how long the person had been silent by then
+        return _Answer(Heard.PERSON, f"amd-{cause}"[:60], int(silence[1]) / 1000, 0.0)
     return _Answer(Heard.MACHINE if is_amd_machine(status, cause) else Heard.PERSON, f"amd-{cause}"[:60])
 
 
