@@ -16,7 +16,7 @@ from waiting_hall import prompt
 from tests.lab.alaw import RATE, to_linear
 from tests.lab.answering import DESKS, Dialer, agree, messages
 from tests.lab.fixtures import SITE
-from tests.lab.service import ServiceProcess
+from tests.lab.service import PATIENT, ServiceProcess
 
 pytestmark = [pytest.mark.live, pytest.mark.alone, pytest.mark.asyncio(loop_scope="session")]
 
@@ -172,7 +172,7 @@ async def test_a_machine_that_is_known_before_it_is_connected_hears_nothing(dial
 @contextlib.asynccontextmanager
 async def dialing(lab, folder):
     """A service and its agents."""
-    service = ServiceProcess(lab, folder / "ringfence", site=SITE)
+    service = ServiceProcess(lab, folder / "ringfence", site=SITE, toml=PATIENT)
     await service.start()
     await agree(service, folder, map(number, range(10)))
     lab.people.listen()
