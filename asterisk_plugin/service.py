@@ -24,7 +24,7 @@ from asterisk_plugin.admin.parts import PartsCollector
 from asterisk_plugin.admin.tokens import Tokens, new_token
 from asterisk_plugin.agi.sockets import listen
 from asterisk_plugin.app.answering import start_sounds
-from asterisk_plugin.app.asterisks import watch_asterisk
+from asterisk_plugin.app.asterisks import watch_asterisk, watch_unseen
 from asterisk_plugin.app.node import apply_gate_settings, open_node
 from asterisk_plugin.app.scripts import start_agi
 from asterisk_plugin.callflow.desk import Desk
@@ -203,6 +203,7 @@ class Service:
             self._watched.append(watched)
             self._stack.push_async_callback(watched.close)
             self._spawn(watched.client.run())
+        self._spawn(watch_unseen(node, self._watched, self.observer.watchdog, self.observer).run())
         if self._watched:
             heard = Announcements(node.store.client, on_objected=self._objected, on_subscribed=self._recheck_running)
             self._spawn(heard.run())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,7 +17,17 @@ from asterisk_plugin.core.campaign_rates import left
 from asterisk_plugin.core.facts import AttemptCount, PaceFacts, PersonRecords, RateCount
 from asterisk_plugin.core.verdict import Verdict
 from asterisk_plugin.errors import LedgerUnavailableError, StoreError
-from asterisk_plugin.ports import AgiRequest, Event, LookUp, PaceQuery, PassedLeg, Redeemed, Redemption
+from asterisk_plugin.ports import (
+    AgiRequest,
+    DueEnd,
+    Event,
+    LookUp,
+    PaceQuery,
+    PassedLeg,
+    Redeemed,
+    Redemption,
+    StoredEvent,
+)
 from asterisk_plugin.settings.load import load
 
 SITE_FOLDER = Path(__file__).with_name("site")
@@ -42,6 +52,8 @@ class FakeStore:
         self.pace_error: StoreError | None = None
         self.paced: list[PaceQuery] = []
         self.landed: list[tuple[str, bool]] = []
+        self.due: dict[str, DueEnd] = {}
+        self.watched: set[str] = set()
 
     async def _fail(self) -> None:
         if self.hangs:
@@ -109,6 +121,26 @@ class FakeStore:
     async def forget_passed(self, unique_id: str) -> None:
         self.passed.pop(unique_id, None)
 
+    async def note_due(self, due: DueEnd) -> None:
+        await self._fail()
+        self.due[due.leg.attempt_id] = due
+
+    async def due_ends(self) -> tuple[DueEnd, ...]:
+        await self._fail()
+        return tuple(self.due.values())
+
+    async def drop_due(self, attempt_id: str) -> None:
+        await self._fail()
+        self.due.pop(attempt_id, None)
+
+    async def show_watch(self, asterisk: str) -> None:
+        await self._fail()
+        self.watched.add(asterisk)
+
+    async def is_watched(self, asterisk: str) -> bool:
+        await self._fail()
+        return asterisk in self.watched
+
     async def claim(self, what: str) -> bool:
         await self._fail()
         return True
@@ -143,6 +175,12 @@ class FakeLedger:
     async def wait_durable(self, event_id: str, timeout_s: float) -> None:
         if self.error or event_id not in {event.id for event in self.events}:
             raise LedgerUnavailableError(f"`{event_id}` is not on disk")
+
+    async def find_events(self, ids: Collection[str]) -> tuple[StoredEvent, ...]:
+        if self.error:
+            raise self.error
+        found = [event for event in self.events if event.id in ids]
+        return tuple(StoredEvent(seq, event, "0" * 64) for seq, event in enumerate(found, 1))
 
 
 class RecordingObserver:

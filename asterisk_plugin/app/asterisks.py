@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, ParamSpec
 from asterisk_plugin.ami.client import CALL_EVENTS, AmiClient
 from asterisk_plugin.app.answering import limit_of, make_patient_detector
 from asterisk_plugin.callflow.attempts import ATTEMPT_EVENTS, Attempts
+from asterisk_plugin.callflow.end_writer import EndWriter
 from asterisk_plugin.callflow.leg_listener import LegListener
 from asterisk_plugin.callflow.queue_fields import QUEUE_EVENTS
 from asterisk_plugin.callflow.queue_watch import QueueWatch
 from asterisk_plugin.callflow.running_calls import RunningCalls
 from asterisk_plugin.callflow.running_legs import has_objection, principal_of
 from asterisk_plugin.callflow.trunk_legs import Passes
+from asterisk_plugin.callflow.unseen_ends import UnseenEnds
 from asterisk_plugin.callflow.watchdog import Watchdog
 from asterisk_plugin.core.engine import is_emergency_number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from asterisk_plugin.admin.observer import ServiceObserver
     from asterisk_plugin.app.node import Node
@@ -118,6 +120,21 @@ def watch_asterisk(
         listener.attach(client)
     attempts.down()  # the wait for a connection is bounded from the start
     return WatchedAsterisk(client, watchdog, running, queues, attempts)
+
+
+def watch_unseen(
+    node: Node, watched: Sequence[WatchedAsterisk], on_event: Callable[[str], None], observer: ServiceObserver
+) -> UnseenEnds:
+    """Who writes down the ends that nobody saw; somebody has to run it.
+
+    Args:
+        node: This node.
+        watched: Its Asterisks.
+        on_event: Told what to count.
+        observer: Told how attempts end.
+    """
+    writer = EndWriter(node.gate, on_event=on_event, on_end=observer.attempt_ended)
+    return UnseenEnds(node.gate, writer, [each.attempts for each in watched])
 
 
 def _each(*listeners: Callable[P, None]) -> Callable[P, None]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from asterisk_plugin.callflow.hearing import GreetingHearing, greeting_end_s, heard_of
 from asterisk_plugin.core.answering import BY_HAND, AnswerLimit, is_amd_machine, is_listened_first
 from asterisk_plugin.core.attempt_end import Heard
-from asterisk_plugin.core.channels import leg_key, talk_call
+from asterisk_plugin.core.channels import leg_key, plain_address, talk_call
 from asterisk_plugin.core.site import DialMode, OnMachine
 from asterisk_plugin.errors import ChannelError, ChannelHungUp, StoreError
 from asterisk_plugin.ports import PassedLeg
@@ -40,6 +40,7 @@ EVENT = "RingfenceAnswered"
 """What `callflow.attempts` hears over AMI: `Do` is `listen` when it begins, `done` when it is clear."""
 
 _SPIED = ("PJSIP/", "SIP/")
+_AMD_HUMAN = re.compile(r"HUMAN-([0-9]{1,5})-[0-9]+")
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 
 
@@ -125,7 +126,9 @@ async def answered(listening: Listening, channel: Channel) -> None:
     # ChanSpy() takes the beginning of a name; only these technologies' are all of one length.
     if spied and channel.request.channel.startswith(_SPIED):
         spied = await channel.spy(talk_call(token), listening.talk_address)
-    await channel.tell(EVENT, {**_fields(answer, action), "Spied": "yes" if spied else ""})
+    # To whom: of several services that watch this Asterisk one gets the sound.
+    sent_to = plain_address(listening.talk_address) if spied else ""
+    await channel.tell(EVENT, {**_fields(answer, action), "Spied": sent_to})
     await channel.set_variables({"RINGFENCE_ACTION": action.value}, last=True)
 
 
@@ -179,6 +182,10 @@ async def _listen(listening: Listening, channel: Channel, token: str) -> _Answer
 
 
 def _amd_answer(status: str, cause: str) -> _Answer:
+    if status == "HUMAN" and (
+        silence := _AMD_HUMAN.fullmatch(cause)
+    ):  # it tells for how long the person had been silent by then
+        return _Answer(Heard.PERSON, f"amd-{cause}"[:60], int(silence[1]) / 1000, 0.0)
     return _Answer(Heard.MACHINE if is_amd_machine(status, cause) else Heard.PERSON, f"amd-{cause}"[:60])
 
 

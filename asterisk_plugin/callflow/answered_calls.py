@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from asterisk_plugin.callflow.answered import EVENT, LISTEN_S
 from asterisk_plugin.callflow.call_track import due_of, waits_for_agent
@@ -13,7 +13,7 @@ from asterisk_plugin.callflow.running_legs import agents_of, messages_to
 from asterisk_plugin.callflow.trunk_legs import READ_TIMEOUT_S
 from asterisk_plugin.core.answering import AnswerLimit
 from asterisk_plugin.core.attempt_end import Heard
-from asterisk_plugin.core.channels import without_number
+from asterisk_plugin.core.channels import plain_address, without_number
 from asterisk_plugin.core.site import DialMode, OnMachine
 from asterisk_plugin.detection.findings import Why
 from asterisk_plugin.errors import ManagerError, StoreError
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from asterisk_plugin.callflow.ami_listener import Manager
     from asterisk_plugin.callflow.call_track import CallTrack
     from asterisk_plugin.callflow.gate import Gate
+    from asterisk_plugin.callflow.hearing import Listener
     from asterisk_plugin.core.site import Campaign
     from asterisk_plugin.detection.findings import Finding
 
@@ -34,24 +35,15 @@ ACTION_TIMEOUT_S = 2.0
 ASKED_FIRST_S = 0.5
 """A dialplan that asks who answered has said so by then."""
 
+ENDED_S = 0.5
+"""A dialplan that has been told to hang a machine up has done so by then."""
+
 TRIES, AGAIN_S = 10, 1.0
 """So often a message that could not be played is tried again, with so many seconds between."""
 
 A_MACHINE = "A machine has answered: leave no message"
 
 _log = logging.getLogger("ringfence.attempts")
-
-
-class Listener(Protocol):
-    """Listens to the called side of a leg that talks; both return False when no sound comes."""
-
-    async def expect(self, token: str, on_finding: Callable[[Finding], None]) -> bool:
-        """Listen to a leg whose sound the dialplan has begun to send."""
-        ...
-
-    async def begin(self, manager: Manager, channel: str, token: str, on_finding: Callable[[Finding], None]) -> bool:
-        """Listen to a leg whose dialplan asked nobody."""
-        ...
 
 
 class AnsweredCalls:
@@ -124,20 +116,28 @@ class AnsweredCalls:
             track.greeting_s = None if greeting_s is None else max(0.0, now_s - (at_s or 0.0) + greeting_s)
         if event.get("Action") == "MESSAGE":
             track.message_s = now_s
+        if event.get("Action") == "HANGUP":
+            track.later(ENDED_S, partial(self._end_machine, track))
         if event.get("Action") != "CONNECT":
             return
         if track.heard_why != Why.STILL_SPEAKING.value or self._limit(track).from_answer:
             self._expect_agent(track)  # who still speaks waits for nobody yet: see `answered`
-        if event.get("Spied"):
-            self._listen(track, spied=True)
+        spied = event.get("Spied", "")
+        if spied and (self._listener is None or spied == plain_address(self._listener.address)):
+            self._listen(track, spied=True)  # else the sound goes to another service that watches this Asterisk
 
-    @staticmethod
-    def _note(track: CallTrack, event: Mapping[str, str]) -> None:
+    def _note(self, track: CallTrack, event: Mapping[str, str]) -> None:
         at_s = _seconds(event.get("At"))
         if event.get("Message"):
             track.message_s = at_s if track.message_s is None else track.message_s
-        elif _heard(event) is Heard.MACHINE:
-            track.heard, track.heard_why, track.heard_s = Heard.MACHINE, event.get("Why", "")[:60], at_s
+            return
+        heard = _heard(event)
+        if heard is Heard.NOT_HEARD or (track.heard is Heard.MACHINE and heard is not Heard.MACHINE):
+            return
+        track.heard, track.heard_why, track.heard_s = heard, event.get("Why", "")[:60], at_s
+        if heard is not Heard.MACHINE:
+            track.greeting_s = _seconds(event.get("Greeting"))
+            self._expect_agent(track)
 
     async def _tell(self, track: CallTrack, **fields: str) -> None:
         """Tell every service that watches this Asterisk what was found, so that all write down the same end."""
@@ -146,6 +146,11 @@ class AnsweredCalls:
             await self._manager().send_action("UserEvent", told, ACTION_TIMEOUT_S)
         except ManagerError as exc:
             _log.debug("%s: what was found of `%s` was not told: %s", self._name, _shown(track), exc)
+
+    async def _tell_found(self, track: CallTrack) -> None:
+        greeting = {} if track.greeting_s is None else {"Greeting": f"{track.greeting_s:.3f}"}
+        at_s = track.heard_s or 0.0
+        await self._tell(track, Heard=track.heard.value, Why=track.heard_why, At=f"{at_s:.3f}", **greeting)
 
     # ---------------------------------------------------------------- an agent, in time
 
@@ -169,7 +174,8 @@ class AnsweredCalls:
 
     @staticmethod
     def _is_alone(track: CallTrack) -> bool:
-        return track.agent_s is None and track.message_s is None and not track.has_ended
+        is_person = track.heard is not Heard.MACHINE
+        return is_person and track.agent_s is None and track.message_s is None and not track.has_ended
 
     async def _abandon(self, track: CallTrack, *, tries: int) -> None:
         """No agent in time: the message of an abandoned call, or the end where the law wants that."""
@@ -219,12 +225,12 @@ class AnsweredCalls:
         found = partial(self._found, track, track.since_answer(self._gate.clock()))
         if listener is None or leg is None:
             comes = False
-        elif spied:  # of several services the one gets the sound to which the leg sends it
+        elif spied:
             comes = await listener.expect(leg.attempt_id, found)
+        elif await self._claim(f"listen/{track.unique_id}"):
+            comes = await listener.begin(self._manager(), track.channel, leg.attempt_id, found)
         else:
-            comes = await self._claim(f"listen/{track.unique_id}") and await listener.begin(
-                self._manager(), track.channel, leg.attempt_id, found
-            )
+            return  # another service that watches this Asterisk listens
         if comes or track.has_ended:
             return
         track.is_heard = False
@@ -239,14 +245,15 @@ class AnsweredCalls:
             return
         before_s = track.heard_s
         track.heard, track.heard_why, track.heard_s = heard_of(finding), finding.why.value, began_s + finding.at_s
-        if finding.is_machine:
-            self._is_machine(track)
-            told = {"Heard": Heard.MACHINE.value, "Why": track.heard_why, "At": f"{track.heard_s:.3f}"}
-            self._start(self._tell(track, **told))
-        else:
-            ended_s = greeting_end_s(finding)
+        ended_s = greeting_end_s(finding)
+        if not finding.is_machine:
             # Who still spoke when the first listening ended, and then said nothing more, had greeted by then.
             track.greeting_s = before_s if ended_s is None else began_s + ended_s
+        # Before the leg is hung up: whoever else sees it end must know by then.
+        self._start(self._tell_found(track))
+        if finding.is_machine:
+            self._is_machine(track)
+        else:
             self._expect_agent(track)
         self._changed(track)
 
@@ -255,6 +262,11 @@ class AnsweredCalls:
         if campaign is not None and campaign.on_machine is OnMachine.WARN:
             self._start(self._warn(track))
         else:
+            self._start(self._hang_up(track, "machine-cut"))
+
+    def _end_machine(self, track: CallTrack) -> None:
+        """Its dialplan goes on with a leg that it was to hang up: option F of another Dial() leads elsewhere."""
+        if not track.has_ended:
             self._start(self._hang_up(track, "machine-cut"))
 
     async def _hang_up(self, track: CallTrack, why: str) -> None:

@@ -9,43 +9,39 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
-from functools import partial
 from typing import TYPE_CHECKING
 
-from asterisk_plugin.callflow.ami_listener import REPEAT_S, AmiListener, running_of
+from asterisk_plugin.callflow.ami_listener import LOOK_TIMEOUT_S, AmiListener, running_of
 from asterisk_plugin.callflow.answered import EVENT
 from asterisk_plugin.callflow.answered_calls import AnsweredCalls
 from asterisk_plugin.callflow.bridges import Bridges
-from asterisk_plugin.callflow.call_track import CallTrack, came_in_time, end_of_track, text_of, track_of
+from asterisk_plugin.callflow.call_track import CallTrack, came_in_time
+from asterisk_plugin.callflow.end_writer import EndWriter
+from asterisk_plugin.callflow.kept_calls import KeptCalls
 from asterisk_plugin.callflow.trunk_legs import RINGING, UP, trunk_of
-from asterisk_plugin.core.attempt_end import body_of
-from asterisk_plugin.core.channels import leg_key, without_number
-from asterisk_plugin.errors import LedgerUnavailableError, StoreError
-from asterisk_plugin.ports import Event, EventKind
+from asterisk_plugin.errors import ActionRefusedError, StoreError
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Mapping, Sequence
 
-    from asterisk_plugin.callflow.answered_calls import Listener
     from asterisk_plugin.callflow.gate import Gate
+    from asterisk_plugin.callflow.hearing import Listener
     from asterisk_plugin.core.answering import AnswerLimit
     from asterisk_plugin.core.attempt_end import AttemptEnd
     from asterisk_plugin.core.site import Campaign
+    from asterisk_plugin.ports import DueEnd
 
     Fields = Mapping[str, str]
 
 ATTEMPT_EVENTS = ("DialState", "DialEnd", "BridgeEnter", "BridgeLeave", "BridgeDestroy")
 """What is needed on top of the watchdog's events and user events."""
 
-DURABLE_S = 30.0
-"""Longest wait for an end to be on disk."""
+NAME_VARIABLE = "RINGFENCE_ASTERISK"
+"""Global variable by which the trunk script learns the name of its Asterisk in our settings."""
 
 UNSEEN_S = 300.0
 """Without AMI for so long, a call counts as ended, not surely."""
-
-_NAMESPACE = uuid.UUID("0e0e2a57-3f6a-4d8e-9a55-6c1c7c1ab0f1")
 
 _log = logging.getLogger("ringfence.attempts")
 
@@ -79,8 +75,16 @@ class Attempts(AmiListener):
         self._gate = gate
         self._trunks = tuple(trunks)
         self._on_event = on_event
-        self._on_end = on_end
-        self._calls: dict[str, CallTrack] = {}
+        self._writer = EndWriter(gate, on_event=on_event, on_end=on_end)
+        self._adopting: dict[str, CallTrack] = {}  # found running, and nobody knows yet for whom
+        self._ending: set[str] = set()  # legs whose end is being written down
+        self._all_since: dt.datetime | None = None  # from then on nothing was missed
+        self._calls = KeptCalls(
+            name,
+            lambda: gate.store,
+            on_unreadable=lambda: on_event("attempt-unknown"),
+            start=self._start,
+        )
         self._bridges = Bridges()
         self._gone: set[str] | None = None  # legs that ended while a re-sync waits for its list
         self._resyncing: asyncio.Task[None] | None = None
@@ -92,7 +96,7 @@ class Attempts(AmiListener):
             listener=listener,
             limit_of=limit_of,
             on_event=on_event,
-            changed=self._keep,
+            changed=self._calls.keep,
             start=self._start,
         )
 
@@ -113,9 +117,60 @@ class Attempts(AmiListener):
             case "Newstate" | "UserEvent" | "Hangup":
                 self._took(event, event.get("Uniqueid", ""))
 
+    @property
+    def name(self) -> str:
+        """The Asterisk's name in the settings."""
+        return self._name
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it hears of everything that happens now."""
+        return self._all_since is not None and self._resyncing is not None and self._resyncing.done()
+
+    def follows(self, due: DueEnd) -> bool:
+        """Whether it follows a leg to its end, or writes that down just now."""
+        return any(due.unique_id in legs for legs in (self._calls, self._ending, self._adopting))
+
+    def missed_nothing_of(self, due: DueEnd, *, slack: dt.timedelta) -> bool:
+        """Whether a leg that it does not follow was never dialled: its DialBegin would have been heard.
+
+        Args:
+            due: The leg.
+            slack: So much two clocks may differ.
+        """
+        since = self._all_since
+        return since is not None and due.passed_at - slack > since and bool(trunk_of(due.channel, self._trunks))
+
+    async def running(self) -> dict[str, Fields]:
+        """The channels that run; raises ManagerError."""
+        return await running_of(self._manager)
+
+    async def adopt(self, unique_id: str, fields: Fields) -> None:
+        """Follow a leg that began to dial while nobody looked.
+
+        Args:
+            unique_id: Asterisk's.
+            fields: Its CoreShowChannel event.
+        """
+        channel = fields.get("Channel", "")
+        if unique_id in self._calls or not trunk_of(channel, self._trunks):
+            return
+        track = self._adopting[unique_id] = CallTrack(unique_id, channel, self._gate.clock(), is_sure=False)
+        await self._calls.identify(track)
+        self._adopting.pop(unique_id, None)
+        if track.leg is None or unique_id in self._calls:
+            return  # it came in, or has no token
+        if track.has_ended:
+            self._ended(track, 0, is_sure=False)
+            return
+        self._calls.add(track)
+        if fields.get("ChannelState") == UP:
+            self._missed(track)
+
     def up(self) -> None:
         """The AMI connection is up: learn what runs, and how what ran before has ended."""
         self._wait_no_more()
+        self._all_since = self._gate.clock()
         if self._resyncing is not None:
             self._resyncing.cancel()  # it waits for the list of a connection that is gone
         self._resyncing = self._start(self._until_answered(self._resync, "attempts"))
@@ -123,13 +178,14 @@ class Attempts(AmiListener):
     def down(self) -> None:
         """The AMI connection is gone: for a while it may come back."""
         self._bridges = Bridges()
+        self._all_since = None
         self._wait_no_more()
         self._given_up = asyncio.get_running_loop().call_later(UNSEEN_S, self._give_up)
 
     async def close(self) -> None:
         """Stop; calls that run are found again by the next service."""
         self._wait_no_more()
-        for track in self._calls.values():
+        for track in self._calls:
             track.end()
         await super().close()
 
@@ -138,13 +194,17 @@ class Attempts(AmiListener):
     def _dialled(self, event: Fields) -> None:
         channel, unique_id = event.get("DestChannel", ""), event.get("DestUniqueid", "")
         if trunk_of(channel, self._trunks) and unique_id not in self._calls:
-            self._calls[unique_id] = track = CallTrack(unique_id, channel, self._gate.clock())
-            self._start(self._identify(track))
+            track = CallTrack(unique_id, channel, self._gate.clock())
+            self._calls.add(track)
+            self._start(self._calls.identify(track))
 
     def _took(self, event: Fields, unique_id: str) -> None:
         """An event of one leg."""
-        if event["Event"] == "Hangup" and self._gone is not None:
-            self._gone.add(unique_id)
+        if event["Event"] == "Hangup":
+            if self._gone is not None:
+                self._gone.add(unique_id)
+            if unique_id in self._adopting:
+                self._adopting.pop(unique_id).end()
         track = self._calls.get(unique_id)
         if track is None:
             return
@@ -165,12 +225,12 @@ class Attempts(AmiListener):
     def _rang(self, track: CallTrack) -> None:
         if track.rang_s is None and track.answered_s is None:
             track.rang_s = track.since(self._gate.clock())
-            self._keep(track)
+            self._calls.keep(track)
 
     def _answered(self, track: CallTrack) -> None:
         if track.answered_s is None:
             track.answered_s = track.since(self._gate.clock())
-            self._keep(track)
+            self._calls.keep(track)
             self._together(self._bridges.with_channel(track.channel))
             self._answered_calls.answered(track)
 
@@ -178,77 +238,34 @@ class Attempts(AmiListener):
         """People who hear each other: whoever is there beside a leg is its agent."""
         if len(people) < 2:
             return
-        called = {track.channel for track in self._calls.values()}
+        called = {track.channel for track in self._calls}
         if not people - called:
             return  # people who were called and wait together are nobody's agents
-        for track in self._calls.values():
+        for track in self._calls:
             if track.channel in people and track.answered_s is not None and track.agent_s is None:
                 track.agent_s = track.since_answer(self._gate.clock())
-                self._keep(track)
+                self._calls.keep(track)
                 if came_in_time(track):
-                    self._start(self._land(track, harmless=True))
+                    self._start(self._writer.land(track, harmless=True))
 
     def _ended(self, track: CallTrack, cause: int, *, is_sure: bool = True) -> None:
-        self._calls.pop(track.unique_id, None)
+        self._calls.remove(track)
+        self._ending.add(track.unique_id)
         track.end()
         self._start(self._finish(track, cause=cause, at=self._gate.clock(), is_sure=is_sure))
 
     # ---------------------------------------------------------------- beginning and end
 
-    async def _identify(self, track: CallTrack) -> None:
-        """Learn for whom a leg dials; one without a mark is the watchdog's. Again and again while the store is away."""
-        try:
-            found = await self._gate.store.passed_leg(leg_key(track.unique_id, track.channel))
-        except StoreError as exc:
-            shown = without_number(track.channel)
-            _log.warning("%s: for whom `%s` dials is not known yet: %s", self._name, shown, exc)
-            if not track.has_ended:
-                track.later(REPEAT_S, partial(self._identify_later, track))
-            return
-        track.leg = track.leg or found
-        self._keep(track)
-
-    def _identify_later(self, track: CallTrack) -> None:
-        self._start(self._identify(track))
-
     async def _finish(self, track: CallTrack, *, cause: int, at: dt.datetime, is_sure: bool) -> None:
         """Write down how an attempt ended."""
-        if track.leg is None:
-            await self._identify(track)
-        if track.leg is None:
-            self._on_event("attempt-unknown")
-            return
-        if not track.leg.attempt_id:
-            return  # an emergency call
-        campaign = self._answered_calls.campaign_of(track)
-        end = end_of_track(track, asterisk=self._name, campaign=campaign, cause=cause, now=at, is_sure=is_sure)
-        # Two services may see the same end: one event.
-        event_id = uuid.uuid5(_NAMESPACE, end.attempt_id).hex
-        event = Event(event_id, EventKind.ATTEMPT_ENDED, at, person=track.leg.person, body=body_of(end))
         try:
-            self._gate.ledger.submit(event, patient=True)
-        except LedgerUnavailableError as exc:
-            self._on_event("attempt-unrecorded")
-            _log.error("%s: how `%s` ended is not recorded: %s", self._name, without_number(track.channel), exc)
-        if not end.is_sure:
-            self._on_event("attempt-unsure")
-        self._on_end(end)
-        await self._land(track, harmless=False)
-        try:
-            # Only when it is on disk: else a service that is killed now would know nothing of it.
-            await self._gate.ledger.wait_durable(event_id, DURABLE_S)
-            await self._gate.store.drop_call(self._name, track.unique_id)
-        except (LedgerUnavailableError, StoreError) as exc:
-            _log.warning("%s: a call that has ended stays noted as running: %s", self._name, exc)
-
-    async def _land(self, track: CallTrack, *, harmless: bool) -> None:
-        """Give back the place of a call that was dialled without a reserved agent."""
-        if track.leg is None or track.leg.terms.agent:
-            return
-        try:
-            await self._gate.store.end_flight(track.leg.campaign, track.leg.attempt_id, harmless=harmless)
-        except StoreError as exc:
-            _log.debug("%s: the place of a call is given back when it expires: %s", self._name, exc)
+            track.leg = await self._calls.leg_of_ended(track)
+            if track.leg is None:
+                self._on_event("attempt-unknown")
+            elif track.leg.attempt_id:  # an emergency call has none
+                await self._writer.write(track, asterisk=self._name, cause=cause, at=at, is_seen=is_sure)
+        finally:
+            self._ending.discard(track.unique_id)
 
     # ---------------------------------------------------------------- what was missed
 
@@ -259,34 +276,53 @@ class Attempts(AmiListener):
 
     def _give_up(self) -> None:
         """AMI has been away for too long: what ran counts as ended."""
+        self._given_up = None
         self._start(self._end_all())
 
     async def _end_all(self) -> None:
-        await self._restore()
-        for track in tuple(self._calls.values()):
+        if await self._is_watched():  # by another service, which sees how they end
+            self._wait_no_more()
+            self._given_up = asyncio.get_running_loop().call_later(UNSEEN_S, self._give_up)
+            return
+        await self._calls.restore()
+        for track in self._calls:
             self._ended(track, 0, is_sure=False)
+
+    async def _is_watched(self) -> bool:
+        try:
+            return await self._gate.store.is_watched(self._name)
+        except StoreError:
+            return False
+
+    async def _say_name(self) -> None:
+        """Let the trunk script know which Asterisk it runs on; raises ManagerLostError."""
+        try:
+            await self._manager.send_action("Setvar", {"Variable": NAME_VARIABLE, "Value": self._name}, LOOK_TIMEOUT_S)
+        except ActionRefusedError as exc:
+            _log.warning("%s: ends that nobody sees are written down late: %s", self._name, exc)
 
     async def _resync(self) -> None:
         """Learn what runs; what has ended meanwhile ended unseen."""
+        await self._say_name()
         asked_at = self._gate.clock()
         gone = self._gone = set()
         try:
             channels = await running_of(self._manager)
-            await self._restore()
+            await self._calls.restore()
         finally:
             if self._gone is gone:
                 self._gone = None
-        for track in tuple(self._calls.values()):
+        for track in self._calls:
             if track.began_at >= asked_at:
                 continue
             if track.unique_id not in channels or track.unique_id in gone:
                 self._ended(track, 0, is_sure=False)
             elif channels[track.unique_id].get("ChannelState") == UP:
                 self._missed(track)
-        for unique_id in channels.keys() - self._calls.keys() - gone:
-            await self._found_running(unique_id, channels[unique_id])
+        for unique_id in channels.keys() - gone:
+            await self.adopt(unique_id, channels[unique_id])
         self._bridges.know(channels.values())
-        for track in tuple(self._calls.values()):
+        for track in self._calls:
             self._together(self._bridges.with_channel(track.channel))
 
     def _missed(self, track: CallTrack) -> None:
@@ -295,46 +331,6 @@ class Attempts(AmiListener):
             track.is_sure = False  # when it was answered is not known
             self._answered(track)
         self._answered_calls.resume(track)
-
-    async def _found_running(self, unique_id: str, fields: Fields) -> None:
-        """A leg that began to dial while nobody looked."""
-        channel = fields.get("Channel", "")
-        if not trunk_of(channel, self._trunks):
-            return
-        track = CallTrack(unique_id, channel, self._gate.clock(), is_sure=False)
-        await self._identify(track)
-        if track.leg is None or unique_id in self._calls:
-            return  # it came in, or has no token
-        self._calls[unique_id] = track
-        if fields.get("ChannelState") == UP:
-            self._missed(track)
-
-    async def _restore(self) -> None:
-        """Take over the calls of a service before this one."""
-        try:
-            kept = await self._gate.store.kept_calls(self._name)
-        except StoreError as exc:
-            _log.warning("%s: calls of an earlier service are not known: %s", self._name, exc)
-            return
-        for unique_id, text in kept.items():
-            if unique_id in self._calls:
-                continue
-            try:
-                self._calls[unique_id] = track_of(text)
-            except (KeyError, TypeError, ValueError) as exc:
-                self._on_event("attempt-unknown")
-                _log.error("%s: a call that ran cannot be read back: %r", self._name, exc)
-
-    def _keep(self, track: CallTrack) -> None:
-        if track.leg is not None and track.leg.attempt_id and not track.has_ended:
-            self._start(self._keep_now(track))
-
-    async def _keep_now(self, track: CallTrack) -> None:
-        try:
-            if not track.has_ended:
-                await self._gate.store.keep_call(self._name, track.unique_id, text_of(track))
-        except StoreError as exc:
-            _log.debug("%s: a running call is not kept: %s", self._name, exc)
 
 
 def _whole(text: str) -> int:

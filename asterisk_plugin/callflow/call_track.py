@@ -67,6 +67,8 @@ class CallTrack:
     is_heard: bool = False
     """Somebody listens to it, or has."""
     has_ended: bool = False
+    is_taken: bool = False
+    """It is kept as a running call: nobody else need look for its end."""
 
     def since(self, now: dt.datetime) -> float:
         """Seconds from its beginning to a moment."""
@@ -79,6 +81,18 @@ class CallTrack:
     def later(self, delay_s: float, work: Callable[[], None]) -> None:
         """Do something after so many seconds, unless it has ended by then."""
         self.timers.append(asyncio.get_running_loop().call_later(max(0.0, delay_s), work))
+
+    def take_over(self, dial_status: str, *, ended_at: dt.datetime, answered_s: int) -> None:
+        """Take in what the dialplan told of the end, where nobody saw more.
+
+        Args:
+            dial_status: `DIALSTATUS`.
+            ended_at: When it told.
+            answered_s: So long it talked.
+        """
+        if self.answered_s is None and dial_status == "ANSWER":
+            self.answered_s = max(0.0, round(self.since(ended_at) - answered_s, 3))
+        self.dial_status = self.dial_status or dial_status
 
     def end(self) -> None:
         """Wait for nothing any more."""
@@ -137,7 +151,7 @@ def came_in_time(track: CallTrack) -> bool:
 
 
 def end_of_track(
-    track: CallTrack, *, asterisk: str, campaign: Campaign | None, cause: int, now: dt.datetime, is_sure: bool = True
+    track: CallTrack, *, asterisk: str, campaign: Campaign | None, cause: int, now: dt.datetime
 ) -> AttemptEnd:
     """What a call that has ended comes to.
 
@@ -147,7 +161,6 @@ def end_of_track(
         campaign: Its campaign; None when the configuration does not know it any more.
         cause: Q.850 cause.
         now: When it ended, or was found to have ended.
-        is_sure: Its end was seen.
     """
     assert track.leg is not None
     answered = track.answered_s is not None
@@ -164,7 +177,7 @@ def end_of_track(
         cause=cause,
         ring_s=None if track.rang_s is None else until_s - track.rang_s,
         ring_min_s=track.leg.terms.ring_min_s,
-        is_sure=is_sure and track.is_sure,
+        is_sure=track.is_sure,
     )
     return AttemptEnd(
         attempt_id=track.leg.attempt_id,

@@ -11,6 +11,7 @@ from asterisk_plugin.detection.findings import Kind, Settings, Why
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from asterisk_plugin.callflow.ami_listener import Manager
     from asterisk_plugin.detection.findings import Finding
 
 BYTES_A_SECOND = 16_000
@@ -22,6 +23,23 @@ class Detector(Protocol):
 
     def take(self, samples: bytes) -> Finding | None:
         """Hear what came; returns what it shows."""
+        ...
+
+
+class Listener(Protocol):
+    """Listens to the called side of a leg that talks; both return False when no sound comes."""
+
+    @property
+    def address(self) -> str:
+        """Where the sound comes, `host:port`."""
+        ...
+
+    async def expect(self, token: str, on_finding: Callable[[Finding], None]) -> bool:
+        """Listen to a leg whose sound the dialplan has begun to send."""
+        ...
+
+    async def begin(self, manager: Manager, channel: str, token: str, on_finding: Callable[[Finding], None]) -> bool:
+        """Listen to a leg whose dialplan asked nobody."""
         ...
 
 

@@ -38,6 +38,11 @@ class LegListener:
     def __init__(self, sounds: Sounds, make_detector: Callable[[], Detector]) -> None:
         self._sounds, self._make_detector = sounds, make_detector
 
+    @property
+    def address(self) -> str:
+        """Where the sound comes, `host:port`."""
+        return self._sounds.address
+
     async def expect(self, token: str, on_finding: Callable[[Finding], None]) -> bool:
         """Listen to a leg whose sound the dialplan has begun to send.
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from asterisk_plugin.callflow.gate import Gate
     from asterisk_plugin.core.facts import AttemptFacts
 
+_TRIES, _AGAIN_S = 4, 0.5
+
 _releases: set[asyncio.Task[None]] = set()
 """Releases under way: the loop itself keeps only weak references to tasks."""
 
@@ -41,6 +43,16 @@ def release_later(
         _spawn(_land(gate, facts, attempt_id))
 
 
+def withdraw_due_later(gate: Gate, attempt_id: str) -> None:
+    """No end is due of a leg that is refused although it was noted; again and again while the store is slow.
+
+    Args:
+        gate: This node's gate.
+        attempt_id: The leg's.
+    """
+    _spawn(_withdraw_due(gate, attempt_id))
+
+
 def _spawn(work: Coroutine[None, None, None]) -> None:
     task = asyncio.get_running_loop().create_task(work)
     _releases.add(task)
@@ -60,6 +72,17 @@ async def _release(gate: Gate, facts: AttemptFacts, attempt_id: str) -> None:
         )
     except StoreError as exc:  # the person is called once less than allowed: the safe side
         gate.observer.fault("release", exc)
+
+
+async def _withdraw_due(gate: Gate, attempt_id: str) -> None:
+    for left in reversed(range(_TRIES)):
+        try:
+            return await gate.store.drop_due(attempt_id)
+        except StoreError as exc:
+            if not left:  # it is written down as an end that nobody saw
+                gate.observer.fault("release", exc)
+        await asyncio.sleep(_AGAIN_S)
+    return None
 
 
 async def _land(gate: Gate, facts: AttemptFacts, attempt_id: str) -> None:

@@ -13,13 +13,14 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
+from asterisk_plugin.callflow.releases import withdraw_due_later
 from asterisk_plugin.callflow.trunk_legs import dialled_number
 from asterisk_plugin.core import engine
 from asterisk_plugin.core.channels import leg_key, without_number
 from asterisk_plugin.core.number import PhoneNumber, parse_number
 from asterisk_plugin.core.verdict import Reason
 from asterisk_plugin.errors import ChannelHungUp, LedgerUnavailableError, StoreError
-from asterisk_plugin.ports import Event, EventKind, PassedLeg, Redeemed, Redemption
+from asterisk_plugin.ports import DueEnd, Event, EventKind, PassedLeg, Redeemed, Redemption
 
 if TYPE_CHECKING:
     from asterisk_plugin.callflow.gate import Gate
@@ -31,8 +32,9 @@ REFUSED = "REFUSED"
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 
 # On the outgoing channel of a Dial() the connected line is the party that dials: what PJSIP
-# puts into From and P-Asserted-Identity. DIALEDPEERNUMBER is what Dial() was really given.
-_LEG = "${CONNECTEDLINE(num)}|${CONNECTEDLINE(num-pres)}|${DIALEDPEERNUMBER}"
+# puts into From and P-Asserted-Identity. DIALEDPEERNUMBER is what Dial() was really given. Whoever watches this
+# Asterisk has written its name into the global variable (`attempts.py`).
+_LEG = "${GLOBAL(RINGFENCE_ASTERISK)}|${CONNECTEDLINE(num)}|${CONNECTEDLINE(num-pres)}|${DIALEDPEERNUMBER}"
 
 
 async def trunk(gate: Gate, channel: Channel) -> None:
@@ -79,7 +81,7 @@ def _variables(gate: Gate, result: str, campaign_id: str) -> dict[str, str]:
 
 async def _judge(gate: Gate, channel: Channel, *, token: str, argument: str, number: str) -> tuple[str, str]:
     """`pass`, or why not; and the campaign that the token was issued for, empty when that is not known."""
-    shown, dialled = await _leg(channel)
+    asterisk, shown, dialled = await _leg(channel)
     if dialled == argument and engine.is_emergency_number(argument, gate.site):
         await _pass_emergency(gate, channel)
         return Redemption.PASS, ""
@@ -92,30 +94,44 @@ async def _judge(gate: Gate, channel: Channel, *, token: str, argument: str, num
             redeemed = await gate.store.redeem(person=gate.tag(number), token=token, shown=shown, now=gate.clock())
             if redeemed.result is Redemption.PASS:
                 gate.check_recordable()  # again: an objection may have been set aside meanwhile
-                await gate.store.mark_passed(_key(channel), _leg_of(redeemed, gate.tag(number)))
+                await _mark(gate, channel, _leg_of(redeemed, gate.tag(number)), asterisk)
                 gate.ledger.submit(_event(gate, channel, redeemed))
                 return Redemption.PASS, redeemed.campaign
     except LedgerUnavailableError:
+        withdraw_due_later(gate, token)
         return Reason.EVIDENCE_UNAVAILABLE, ""
     except (StoreError, TimeoutError):
+        withdraw_due_later(gate, token)
         return Reason.STORE_UNAVAILABLE, ""
     return _refuse(gate, channel, redeemed), ""
 
 
-async def _leg(channel: Channel) -> tuple[str, str]:
-    """The number this leg will show (empty when hidden), and the one it really dials (empty when unknown).
+async def _mark(gate: Gate, channel: Channel, leg: PassedLeg, asterisk: str) -> None:
+    """Let the watchdogs know, and whoever writes its end down: also when nobody sees it.
+
+    Raises:
+        StoreError: One of the two is not marked.
+    """
+    due = DueEnd(channel.request.unique_id, channel.request.channel, asterisk, gate.clock(), leg)
+    await asyncio.gather(gate.store.mark_passed(_key(channel), leg), gate.store.note_due(due))
+
+
+async def _leg(channel: Channel) -> tuple[str, str, str]:
+    """On which Asterisk this leg is, the number it will show (empty when hidden), and the one it really dials.
+
+    Where nobody knows the Asterisk or the dialled number they are empty.
 
     Raises:
         ChannelHungUp: The leg is gone.
     """
     try:
-        shown, presentation, peer = (await channel.evaluate(_LEG)).split("|", 2)
+        asterisk, shown, presentation, peer = (await channel.evaluate(_LEG)).split("|", 3)
     except ValueError:
-        return "", ""  # an empty caller ID never equals the token's, so this refuses
+        return "", "", ""  # an empty caller ID never equals the token's, so this refuses
     if presentation.startswith(("prohib", "unavailable")):
         shown = ""
     technology = channel.request.channel.partition("/")[0]
-    return shown, dialled_number(peer, technology)
+    return asterisk, shown, dialled_number(peer, technology)
 
 
 def _is_same(dialled: str, number: str) -> bool:

@@ -132,6 +132,9 @@ NORMAL_CLEARING, USER_BUSY, CALL_REJECTED = 16, 17, 21  # Q.850
 NETWORK_ENDED = frozenset({18, 19, 20})
 """No user responding, no answer, subscriber absent: it was not us who gave up."""
 
+UNANSWERED = frozenset({"BUSY", "CONGESTION", "CHANUNAVAIL", "NOANSWER"})
+"""With these Dial() itself says that nobody answered; `CANCEL` also stands for a caller who left before it said so."""
+
 RING_SLACK_S = 0.5
 """Ringing is told a moment after it began: no attempt counts as dropped for that."""
 
@@ -144,7 +147,7 @@ def outcome_of(seen: Seen) -> Outcome:
     """
     if seen.answered:
         return _answered_outcome(seen)
-    if not seen.is_sure and not seen.agent:
+    if not seen.is_sure and not seen.agent and seen.dial_status not in UNANSWERED:
         return Outcome.SILENT  # it may have been answered while nobody looked
     if seen.dial_status == "BUSY" or seen.cause == USER_BUSY:
         return Outcome.BUSY

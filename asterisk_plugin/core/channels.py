@@ -56,3 +56,12 @@ def talk_call(token: str) -> str:
         token: The attempt's.
     """
     return hashlib.sha256(f"talk/{token}".encode()).hexdigest()[:32]
+
+
+def plain_address(address: str) -> str:
+    """An address as an event may carry it, `::1:4575` for `[::1]:4575`: to be compared, not to be used.
+
+    Args:
+        address: `host:port`.
+    """
+    return address.replace("[", "").replace("]", "")

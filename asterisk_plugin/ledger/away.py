@@ -36,4 +36,4 @@ class AwayLedger:
     async def _fail(self, *_: object, **__: object) -> NoReturn:
         raise self._error
 
-    append = wait_durable = head = find_by_person = _fail
+    append = wait_durable = head = find_by_person = find_events = _fail

@@ -268,6 +268,10 @@ class SqlLedger:
         """Events with this id, or else with this reference, oldest first."""
         return await self._in_thread(reading.events_named, self._database, name)
 
+    async def find_events(self, ids: Collection[str]) -> tuple[StoredEvent, ...]:
+        """Those of these events that are on disk, in any order, without personal data; raises like `read`."""
+        return await self._in_thread(reading.events_with, self._database, ids)
+
     async def objections(self, *, before: int, most: int, reference: str = "") -> tuple[StoredEvent, ...]:
         """Objections before seq `before` (0: all), newest first, with the personal data as far as the key is there.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from asterisk_plugin.ports.calls import AgiRequest, Channel, Hearer, Sounds
 from asterisk_plugin.ports.ledger import Event, EventKind, Ledger, Position, Projection, ProjectionState, StoredEvent
-from asterisk_plugin.ports.store import CallTerms, LookUp, PaceQuery, PassedLeg, Redeemed, Redemption, Store
+from asterisk_plugin.ports.store import CallTerms, DueEnd, LookUp, PaceQuery, PassedLeg, Redeemed, Redemption, Store
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -20,6 +20,7 @@ __all__ = [
     "CallTerms",
     "Channel",
     "Clock",
+    "DueEnd",
     "Event",
     "EventKind",
     "Hearer",

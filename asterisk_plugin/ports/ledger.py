@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 
 class EventKind(enum.StrEnum):
@@ -107,6 +107,10 @@ class Ledger(Protocol):
         Raises:
             LedgerUnavailableError: It is not there within the time.
         """
+        ...
+
+    async def find_events(self, ids: Collection[str]) -> tuple[StoredEvent, ...]:
+        """Those of these events that are on disk, in any order, without personal data."""
         ...
 
     def read(self, after: int = 0, *, unseal: bool = True) -> AsyncIterator[StoredEvent]:

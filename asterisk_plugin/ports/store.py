@@ -125,6 +125,25 @@ class PassedLeg:
     terms: CallTerms = CallTerms()
 
 
+@dataclass(frozen=True, slots=True)
+class DueEnd:
+    """A leg that was let through, whose end is to be written down.
+
+    Args:
+        unique_id: Asterisk's.
+        channel: Its name.
+        asterisk: Name of its Asterisk in the settings of who watches it; empty when nobody has ever watched it.
+        passed_at: When it was let through (aware).
+        leg: What it dials for.
+    """
+
+    unique_id: str
+    channel: str
+    asterisk: str
+    passed_at: dt.datetime
+    leg: PassedLeg
+
+
 class Store(Protocol):
     """Redis or Valkey. Every method raises a StoreError when it cannot answer."""
 
@@ -163,6 +182,18 @@ class Store(Protocol):
         """What a trunk channel dials for; None when it did not pass the gate."""
         ...
 
+    async def note_due(self, due: DueEnd) -> None:
+        """Remember that the end of a leg is to be written down, by whoever finds out about it."""
+        ...
+
+    async def due_ends(self) -> tuple[DueEnd, ...]:
+        """The legs whose end is still to be written down, and that nobody follows."""
+        ...
+
+    async def drop_due(self, attempt_id: str) -> None:
+        """The end of an attempt is written down, or somebody follows its leg (`keep_call`)."""
+        ...
+
     async def keep_call(self, asterisk: str, unique_id: str, call: str) -> None:
         """Remember a running call as text, so that a restarted service finds it."""
         ...
@@ -173,6 +204,14 @@ class Store(Protocol):
 
     async def kept_calls(self, asterisk: str) -> dict[str, str]:
         """The calls remembered of one Asterisk, by unique id."""
+        ...
+
+    async def show_watch(self, asterisk: str) -> None:
+        """Note for some seconds that somebody sees every event of an Asterisk."""
+        ...
+
+    async def is_watched(self, asterisk: str) -> bool:
+        """Tell whether somebody sees every event of an Asterisk."""
         ...
 
     async def has_passed(self, unique_id: str) -> bool:

@@ -22,4 +22,4 @@ class AwayStore:
         raise self._error
 
     look_up = release = pace = end_flight = redeem = mark_passed = passed_leg = has_passed = forget_passed = _fail
-    keep_call = drop_call = kept_calls = claim = ping = _fail
+    keep_call = drop_call = kept_calls = note_due = due_ends = drop_due = show_watch = is_watched = claim = ping = _fail

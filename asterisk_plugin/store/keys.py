@@ -25,7 +25,10 @@ in one slot and one script may touch them. 256 buckets spread well over any numb
 | `rf:{xx}:campaign:<id>:flights` | zset | attempts under way without a reserved agent,     | the longest |
 |                              |        | score: epoch ms at which one is given up          | of them |
 | `rf:pass:<channel>`          | string | JSON: this trunk channel passed the gate, for whom| 24 h |
-| `rf:calls:<asterisk>`        | hash   | unique id -> JSON: a call that runs there         | 24 h |
+| `rf:calls:<asterisk>`        | hash   | unique id -> JSON: a call that runs there         | 7 d  |
+| `rf:due`                     | hash   | attempt id -> JSON: a leg that passed the gate,   | 7 d  |
+|                              |        | whose end is due, and that nobody follows yet     |      |
+| `rf:watch:<asterisk>`        | string | `1`: somebody sees all that happens there         | 20 s |
 | `rf:claim:<what>`            | string | `1`: one of several processes does this           | 1 h  |
 | `rf:position`                | hash   | `seq`, `hash`, `generation`, `ledger`, `keep_ms`, | none |
 |                              |        | `moved_ms`, `evicted`                             |      |
@@ -50,6 +53,7 @@ import hashlib
 
 POSITION = "rf:position"
 LEASE = "rf:rebuild"
+DUE = "rf:due"
 EVERYTHING_OF_A_PERSON = "rf:{??}:*"
 """SCAN pattern of every projected key; the passed channels and the lease are not among them."""
 
@@ -61,6 +65,12 @@ _LONGEST_PLAIN = 200
 
 PASSED_LIFETIME_MS = 24 * 3600 * 1000
 """A trunk channel is forgotten after this long even when its end was missed."""
+
+RUNNING_LIFETIME_MS = 7 * 24 * 3600 * 1000
+"""A call whose end is to be written down waits so long for a service that does: a long weekend."""
+
+WATCH_LIFETIME_MS = 20_000
+"""So long after its last sign somebody who watched an Asterisk is gone: four looks."""
 
 CLAIM_LIFETIME_MS = 3600 * 1000
 """What only one process does is done within this long."""
@@ -183,6 +193,11 @@ def token(person: str, value: str) -> str:
 def running(asterisk: str) -> str:
     """Hash of the calls that run on an Asterisk, by unique id."""
     return f"rf:calls:{asterisk}"
+
+
+def watched(asterisk: str) -> str:
+    """Marker that somebody sees all that happens on an Asterisk."""
+    return f"rf:watch:{asterisk}"
 
 
 def claim(what: str) -> str:

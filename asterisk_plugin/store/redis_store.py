@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from asterisk_plugin.core.facts import AttemptCount, PersonRecords
 from asterisk_plugin.errors import LedgerError, StoreCorruptError, StoreError, StoreNotReadyError
-from asterisk_plugin.ports import CallTerms, PassedLeg, Redeemed, Redemption
+from asterisk_plugin.ports import CallTerms, Redeemed, Redemption
 from asterisk_plugin.store import keys, scripts
+from asterisk_plugin.store.call_marks import CallMarks
 from asterisk_plugin.store.ended import read_ended
 from asterisk_plugin.store.inspection import check_usable
 from asterisk_plugin.store.opening import open_client
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from asterisk_plugin.ports import LookUp, PaceQuery
 
 
-class RedisStore:
+class RedisStore(CallMarks):
     """Everything a decision asks, and the marks of running calls.
 
     Args:
@@ -67,7 +68,7 @@ class RedisStore:
         identify: Callable[[], Awaitable[str]] | None = None,
         head: Callable[[], Awaitable[tuple[int, str]]] | None = None,
     ) -> None:
-        self.client = open_client(url, timeout_s=timeout_s, connections=connections)
+        super().__init__(open_client(url, timeout_s=timeout_s, connections=connections))
         self._watch = ServerWatch(self.client, head=head)
         self._identify = identify
         self.projection = Projection(url, keep_attempts_s=keep_attempts_s, zone=zone)
@@ -211,63 +212,6 @@ class RedisStore:
         except (KeyError, ValueError, TypeError) as exc:
             raise StoreCorruptError(f"a token of the store cannot be read: {exc!r}") from exc
 
-    async def mark_passed(self, unique_id: str, leg: PassedLeg) -> None:
-        """Remember for 24 hours that this trunk channel passed the gate, and what it dials for.
-
-        Args:
-            unique_id: Names the channel among those of every Asterisk; any text.
-            leg: What it dials for.
-        """
-        value = _encode(astuple(leg))
-        await self.client.execute("SET", keys.passed(unique_id), value, "PX", keys.PASSED_LIFETIME_MS)
-
-    async def passed_leg(self, unique_id: str) -> PassedLeg | None:
-        """What a trunk channel dials for; None when it did not pass the gate.
-
-        Raises:
-            StoreCorruptError: What is kept cannot be read.
-            StoreError: The store cannot answer in time.
-        """
-        value = await self.client.execute("GET", keys.passed(unique_id))
-        if value is None:
-            return None
-        try:
-            attempt_id, person, campaign, principal, terms = json.loads(value)
-            return PassedLeg(attempt_id, person, campaign, principal, CallTerms(*terms))
-        except (ValueError, TypeError) as exc:
-            raise StoreCorruptError(f"the mark of a call that passed cannot be read: {exc!r}") from exc
-
-    async def keep_call(self, asterisk: str, unique_id: str, call: str) -> None:
-        """Remember a running call as text, so that a restarted service finds it."""
-        await self.client.execute("HSET", keys.running(asterisk), unique_id, call)
-        await self.client.execute("PEXPIRE", keys.running(asterisk), keys.PASSED_LIFETIME_MS)
-
-    async def drop_call(self, asterisk: str, unique_id: str) -> None:
-        """A running call has ended and is recorded."""
-        await self.client.execute("HDEL", keys.running(asterisk), unique_id)
-
-    async def kept_calls(self, asterisk: str) -> dict[str, str]:
-        """The calls remembered of one Asterisk, by unique id."""
-        found = await self.client.execute("HGETALL", keys.running(asterisk))
-        flat = [value.decode("utf-8", "backslashreplace") for value in _flat(found)]
-        return dict(zip(flat[::2], flat[1::2], strict=True))
-
-    async def has_passed(self, unique_id: str) -> bool:
-        """Tell whether this trunk channel passed the gate."""
-        return bool(await self.client.execute("EXISTS", keys.passed(unique_id)))
-
-    async def forget_passed(self, unique_id: str) -> None:
-        """The trunk channel has ended."""
-        await self.client.execute("DEL", keys.passed(unique_id))
-
-    async def claim(self, what: str) -> bool:
-        """Tell whether this process may do something that one of several is to do: the first that asks within an hour.
-
-        Args:
-            what: Names it, any text.
-        """
-        return bool(await self.client.execute("SET", keys.claim(what), "1", "NX", "PX", keys.CLAIM_LIFETIME_MS))
-
     async def _ledger(self) -> str:
         """The ledger that the store must be filled from, `*` when nobody told."""
         found = self.projection.ledger_id
@@ -318,11 +262,6 @@ class RedisStore:
         except StoreError:
             # The caller learns of the unreadable record; an attempt too many only errs on the safe side.
             return
-
-
-def _flat(found: Any) -> list[bytes]:
-    """Names and values of a hash in turn, whatever form the client gives them."""
-    return [each for pair in found.items() for each in pair] if isinstance(found, dict) else list(found)
 
 
 def _look_up_keys(query: LookUp) -> tuple[str, ...]:

@@ -117,6 +117,15 @@ async def test_what_app_amd_found_counts(status: str, cause: str, action: str, r
     assert call.set == {"RINGFENCE_ACTION": action}
 
 
+async def test_app_amd_says_for_how_long_a_person_was_silent_after_the_greeting() -> None:
+    """So an agent is due two seconds after it, not after the verdict."""
+    with_what, _ = listening(SHORT)
+    call = leg(TOKEN, "HUMAN", "HUMAN-820-800")
+    await answered(with_what, call)
+    told = call.told[-1][1]
+    assert float(told["At"]) - float(told["Greeting"]) == 0.82
+
+
 @pytest.mark.parametrize(
     ("mode", "action"), [(DialMode.RECORDED, "HANGUP"), (DialMode.PREDICTIVE, "CONNECT"), (DialMode.MANUAL, "CONNECT")]
 )
@@ -212,7 +221,7 @@ async def test_a_call_that_goes_on_is_listened_to_by_who_follows_it() -> None:
     assert call.set == {"RINGFENCE_ACTION": "CONNECT"}
     assert call.spied == [(talk_call(TOKEN), "127.0.0.1:4999")]
     ((_, told),) = call.told
-    assert (told["Heard"], told["Spied"]) == ("", "yes")
+    assert (told["Heard"], told["Spied"]) == ("", "127.0.0.1:4999")
 
 
 @pytest.mark.parametrize(

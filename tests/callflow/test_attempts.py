@@ -12,13 +12,14 @@ import pytest
 from asterisk_plugin.callflow import attempts as module
 from asterisk_plugin.callflow.attempts import Attempts
 from asterisk_plugin.callflow.call_track import CallTrack, text_of, track_of
+from asterisk_plugin.callflow.outcome import outcome
 from asterisk_plugin.core.answering import AnswerLimit
 from asterisk_plugin.core.attempt_end import AttemptEnd, Heard, Outcome, end_of
 from asterisk_plugin.core.site import DialMode, OnMachine
 from asterisk_plugin.detection.findings import Finding, Kind, Why
 from asterisk_plugin.errors import LedgerUnavailableError, ManagerLostError, StoreUnreachableError
-from asterisk_plugin.ports import CallTerms, EventKind, PassedLeg
-from tests.fakes import TUESDAY_11, FakeLedger, FakeStore, make_gate
+from asterisk_plugin.ports import AgiRequest, CallTerms, DueEnd, EventKind, PassedLeg
+from tests.fakes import TUESDAY_11, FakeLedger, FakeStore, ScriptedChannel, make_gate
 
 LEG, UNIQUE_ID = "PJSIP/carrier-00000001", "1796000000.7"
 AGENT = "PJSIP/agent7-00000002"
@@ -35,7 +36,7 @@ PERSON = {
     "At": "1.4",
     "Greeting": "0.9",
     "Action": "CONNECT",
-    "Spied": "yes",
+    "Spied": "127.0.0.1:4575",
 }
 BY_HAND = {**PERSON, "Heard": "", "Why": "", "At": "", "Greeting": ""}
 MACHINE = {**PERSON, "Spied": "", "Heard": "machine", "Why": "beep", "Action": "HANGUP"}
@@ -59,6 +60,8 @@ class Asterisk:
         self.told: list[tuple[str, Mapping[str, str]]] = []
         self.running: list[Mapping[str, str]] = []
         self.error: Exception | None = None
+        self.named = ""
+        self.order: list[str] = []
 
     async def send_action(self, name: str, fields: Mapping[str, str], timeout_s: float) -> Sequence[Mapping[str, str]]:
         if self.error:
@@ -67,6 +70,10 @@ class Asterisk:
             return [{"Response": "Success"}, *self.running]
         if name == "Getvar":
             return [{"Value": AGENT if fields["Variable"] == "BRIDGEPEER" else ""}]
+        if name == "Setvar" and "Channel" not in fields:
+            self.named = fields["Value"]
+            return [{"Response": "Success"}]
+        self.order.append(name)
         (self.told if name == "UserEvent" else self.actions).append((name, fields))
         return [{"Response": "Success"}]
 
@@ -79,6 +86,7 @@ class Listener:
         self.begun: list[str] = []
         self.expected: list[str] = []
         self.works = True
+        self.address = "127.0.0.1:4575"
 
     async def expect(self, token: str, on_finding: Callable[[Finding], None]) -> bool:
         self.expected.append(token)
@@ -139,6 +147,12 @@ class Scene:
         assert event.person == "ab" * 16
         assert [end_of(event.body)] == self.ends
         return self.ends[0]
+
+
+@pytest.fixture(autouse=True)
+def _nobody_else_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So nobody is waited for."""
+    monkeypatch.setattr("asterisk_plugin.callflow.end_writer.OTHERS_S", 0.0)
 
 
 @pytest.mark.parametrize(
@@ -263,6 +277,7 @@ async def test_a_beep_during_the_talk_cuts_it() -> None:
     scene.listener.on_finding(BEEP)
     await scene.settle()
     assert scene.asterisk.actions == [("Hangup", {"Channel": LEG, "Cause": "16"})]
+    assert scene.asterisk.order == ["UserEvent", "Hangup"], "or another service would see the end first"
     await scene.play(*ends("ANSWER"), after_s=2.1)
     end = await scene.outcome()
     assert (end.outcome, end.heard_why, end.heard_s) == (Outcome.MACHINE, "beep", 3.4)
@@ -593,3 +608,184 @@ def test_a_running_call_survives_as_text() -> None:
     assert track_of(text_of(track)) == track
     with pytest.raises((KeyError, TypeError, ValueError)):
         track_of("{}")
+
+
+def due(**changes: object) -> DueEnd:
+    """The leg of a scene, as the trunk script noted it."""
+    leg = PassedLeg(TOKEN, "ab" * 16, "linde-dialer", "linde", CallTerms(country="DE", ring_min_s=15))
+    return dataclasses.replace(DueEnd(UNIQUE_ID, LEG, "pbx", TUESDAY_11, leg), **changes)
+
+
+async def test_a_leg_that_is_followed_is_due_no_longer() -> None:
+    """Whoever keeps it writes its end down, after a restart too; and that is not lost in between."""
+    scene = Scene()
+    scene.store.due[TOKEN] = due()
+    assert not scene.attempts.follows(due())
+    await scene.play(BEGIN)
+    assert (list(scene.store.kept), scene.store.due) == ([("pbx", UNIQUE_ID)], {})
+    assert scene.attempts.follows(due())
+    await scene.play(*ends("BUSY", "17"))
+    await scene.outcome()
+    assert not scene.attempts.follows(due())
+
+
+async def test_a_leg_whose_mark_is_forgotten_is_found_among_those_that_are_due() -> None:
+    """The watchdog forgets the mark at the end of a leg; the store was away until then."""
+    scene = Scene()
+    scene.store.passed.clear()
+    scene.store.due[TOKEN] = due()
+    await scene.play(BEGIN)
+    await scene.play(*ends("BUSY", "17"))
+    assert (await scene.outcome()).outcome is Outcome.BUSY
+    assert scene.store.due == {}
+
+
+async def test_for_whom_a_call_was_is_asked_until_the_store_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was away from the dialling to after the end."""
+    monkeypatch.setattr("asterisk_plugin.callflow.kept_calls.REPEAT_S", 0.01)
+    scene = Scene()
+    scene.store.error = StoreUnreachableError("gone")
+    await scene.play(BEGIN)
+    await scene.play(*ends("BUSY", "17"))
+    assert scene.ledger.events == []
+    scene.store.error = None
+    await asyncio.sleep(0.03)
+    assert (await scene.outcome()).outcome is Outcome.BUSY
+
+
+async def test_a_leg_that_ends_while_it_is_looked_up_is_not_followed_for_ever() -> None:
+    """Found running, and gone before the store said for whom."""
+    scene = Scene()
+    scene.asterisk.running = [{"Uniqueid": UNIQUE_ID, "Channel": LEG, "ChannelState": "6"}]
+    real = scene.store.passed_leg
+
+    async def slowly(key: str) -> PassedLeg | None:
+        scene.attempts.take(ends()[0])
+        return await real(key)
+
+    scene.store.passed_leg = slowly
+    scene.attempts.up()
+    end = await scene.outcome()
+    assert (end.outcome, end.is_sure) == (Outcome.SILENT, False)
+    assert not scene.attempts.follows(due())
+
+
+async def test_it_says_which_asterisk_this_is_and_whether_it_hears_everything() -> None:
+    """A leg that passed since then, and was not heard to dial, has not dialled."""
+    scene, slack = Scene(), dt.timedelta(seconds=5)
+    late = due(passed_at=TUESDAY_11 + dt.timedelta(seconds=6))
+    assert not scene.attempts.is_up
+    scene.attempts.up()
+    await scene.settle()
+    assert (scene.asterisk.named, scene.attempts.is_up) == ("pbx", True)
+    assert scene.attempts.missed_nothing_of(late, slack=slack)
+    assert not scene.attempts.missed_nothing_of(due(), slack=slack), "it may have been dialled before"
+    other = dataclasses.replace(late, channel="PJSIP/elsewhere-00000001")
+    assert not scene.attempts.missed_nothing_of(other, slack=slack), "nobody listens to that trunk"
+    scene.attempts.down()
+    assert not scene.attempts.is_up
+    assert not scene.attempts.missed_nothing_of(late, slack=slack)
+
+
+async def test_who_lost_the_connection_ends_nothing_that_another_service_follows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its own link is cut, not the call."""
+    monkeypatch.setattr(module, "UNSEEN_S", 0.02)
+    scene = Scene()
+    await scene.play(BEGIN)
+    scene.store.watched = {"pbx"}
+    scene.attempts.down()
+    await asyncio.sleep(0.05)
+    await scene.settle()
+    assert scene.ledger.events == []
+    scene.store.watched.clear()
+    await asyncio.sleep(0.03)
+    assert (await scene.outcome()).is_sure is False
+
+
+async def test_who_has_not_seen_everything_does_not_write_what_another_has_written() -> None:
+    scene, other = Scene("linde-de"), Scene("linde-de")
+    for each in (scene, other):
+        await each.play(BEGIN)
+    await other.play(UP, *ends("ANSWER"), after_s=3.0)
+    scene.ledger.events += other.ledger.events
+    scene.attempts.down()
+    scene.attempts.up()
+    scene.now += dt.timedelta(seconds=5)
+    await scene.settle()
+    scene.attempts.down()
+    scene.attempts.up()
+    await scene.settle()
+    assert (len(scene.ledger.events), scene.ends, scene.store.kept) == (1, [], {})
+
+
+async def test_what_the_dialplan_told_stands_in_an_end_that_nobody_saw() -> None:
+    """An agent's call that rang when the connection was lost, and was answered meanwhile."""
+    scene = Scene("linde-de")
+    await scene.play(BEGIN)
+    scene.attempts.down()
+    scene.now += dt.timedelta(seconds=40)
+    told = ScriptedChannel(AgiRequest("outcome", (TOKEN, "ANSWER", "16", "30")))
+    await outcome(scene.gate, told)
+    scene.now += dt.timedelta(seconds=5)
+    scene.attempts.up()
+    await scene.settle()
+    (end,) = scene.ends
+    assert (end.outcome, end.is_sure, end.answer_s, end.talk_s) == (Outcome.PERSON, False, 10.0, 30.0)
+
+
+async def test_of_two_services_the_one_that_gets_the_sound_listens() -> None:
+    """The other neither counts it as not heard, nor cuts a recording for that."""
+    scene = Scene(dial_mode=DialMode.RECORDED)
+    scene.listener.works = False
+    scene.listener.address = "192.0.2.7:4575"
+    await scene.play(BEGIN, UP, ASKS)
+    await scene.play(PERSON, after_s=1.4)
+    assert (scene.listener.expected, scene.events, scene.asterisk.actions) == ([], [], [])
+
+
+async def test_of_two_services_the_first_listens_to_a_leg_that_asked_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asterisk_plugin.callflow.answered_calls.ASKED_FIRST_S", 0.01)
+    scene = Scene(dial_mode=DialMode.RECORDED)
+
+    async def others(what: str) -> bool:
+        return False
+
+    scene.store.claim = others
+    await scene.play(BEGIN, UP)
+    await asyncio.sleep(0.03)
+    await scene.settle()
+    assert (scene.listener.begun, scene.events, scene.asterisk.actions) == ([], [], [])
+
+
+async def test_another_service_learns_that_a_person_was_heard() -> None:
+    """Who hears it may be gone before the end. A machine that was heard before stays one."""
+    scene, other = Scene("linde-de"), Scene("linde-de")
+    for each in (scene, other):
+        await each.play(BEGIN)
+        await each.play(UP, BY_HAND)
+    scene.listener.on_finding(Finding(Kind.PERSON, 1.4, Why.SHORT_GREETING))
+    await scene.settle()
+    ((_, told),) = scene.asterisk.told
+    await other.play({"Event": "UserEvent", **told})
+    await other.play(*ends("ANSWER"), after_s=9.0)
+    end = await other.outcome()
+    assert (end.heard, end.heard_why, end.heard_s) == (Heard.PERSON, "short-greeting", 1.4)
+    scene.listener.on_finding(BEEP)
+    await scene.play({"Event": "UserEvent", **told})
+    await scene.play(*ends("ANSWER"), after_s=9.0)
+    assert (await scene.outcome()).heard is Heard.MACHINE
+
+
+async def test_a_machine_that_its_dialplan_does_not_hang_up_is_hung_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Option F of another Dial() leads it on. And it never gets the message of an abandoned call."""
+    monkeypatch.setattr("asterisk_plugin.callflow.answered_calls.ENDED_S", 0.01)
+    monkeypatch.setattr("asterisk_plugin.callflow.answered_calls.LISTEN_S", -0.98)
+    scene = Scene()
+    scene.limit = AnswerLimit(within_s=0.0)
+    await scene.play(BEGIN, UP, ASKS)
+    await scene.play(MACHINE, after_s=1.4)
+    await asyncio.sleep(0.05)
+    await scene.settle()
+    assert scene.asterisk.actions == [("Hangup", {"Channel": LEG, "Cause": "16"})]

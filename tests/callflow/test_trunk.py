@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from asterisk_plugin.callflow.outbound import attempt
+from asterisk_plugin.callflow.releases import finish_releases
 from asterisk_plugin.callflow.trunk import trunk
 from asterisk_plugin.errors import LedgerUnavailableError, StoreUnreachableError
 from asterisk_plugin.ports import AgiRequest, Event, EventKind, Redeemed, Redemption
@@ -20,7 +21,7 @@ LEG = f"+31201234567|allowed_not_screened|{NUMBER}@carrier"
 def leg(token: str = TOKEN, number: str = NUMBER, expressions: str = LEG) -> ScriptedChannel:
     """A trunk leg that asks whether it may dial."""
     request = AgiRequest("trunk", (token, number), channel="PJSIP/carrier-00000001", unique_id="1790000000.7")
-    return ScriptedChannel(request, leg=expressions)
+    return ScriptedChannel(request, leg=f"pbx|{expressions}")
 
 
 def ledger_with_evidence() -> FakeLedger:
@@ -43,8 +44,36 @@ async def test_a_good_token_passes_and_the_watchdog_knows():
     (passed,) = store.passed.values()
     assert (passed.attempt_id, passed.campaign, passed.principal) == (TOKEN, "tulip-nl", "tulip")
     assert passed.person == gate.tag(NUMBER)
+    (due,) = store.due.values()
+    assert (due.unique_id, due.channel, due.asterisk) == ("1790000000.7", "PJSIP/carrier-00000001", "pbx")
+    assert (due.leg, due.passed_at) == (passed, TUESDAY_11), "its end is to be written down, whoever sees it"
     assert store.redeemed_with == ["+31201234567"]
     assert ledger.events[-1].body["result"] == "pass"
+
+
+async def test_no_end_is_due_of_a_leg_that_was_noted_and_then_refused(monkeypatch):
+    """The store noted it and was slow to say so; it is asked again until it has forgotten."""
+    monkeypatch.setattr("asterisk_plugin.callflow.releases._AGAIN_S", 0.0)
+    store = FakeStore()
+    store.redemption = Redeemed(Redemption.PASS, TOKEN, "tulip-nl", "tulip")
+    note, drop, tried = store.note_due, store.drop_due, []
+
+    async def slowly(due):
+        await note(due)
+        raise StoreUnreachableError("slow")
+
+    async def again(attempt_id):
+        tried.append(attempt_id)
+        if len(tried) < 3:
+            raise StoreUnreachableError("slow")
+        await drop(attempt_id)
+
+    store.note_due, store.drop_due = slowly, again
+    call = leg()
+    await trunk(make_gate(store, ledger_with_evidence()), call)
+    await finish_releases()
+    assert call.set == {"RINGFENCE_TRUNK": "REFUSED"}
+    assert (tried, store.due) == ([TOKEN] * 3, {})
 
 
 @pytest.mark.parametrize("result", [r for r in Redemption if r is not Redemption.PASS])

@@ -25,7 +25,7 @@ from rich.table import Table
 from tests.lab.answering import DESKS, Dialer, agree, messages
 from tests.lab.fixtures import SITE
 from tests.lab.lab import Lab
-from tests.lab.service import ServiceProcess
+from tests.lab.service import PATIENT, ServiceProcess
 
 FIRST_NUMBER = 4930231300000
 AT_ONCE = 10
@@ -94,7 +94,7 @@ async def run(calls: int, seed: int) -> Report:
     kinds = chance.choices(list(KINDS), list(KINDS.values()), k=calls)
     lab = await Lab.start()
     folder = Path(tempfile.mkdtemp(prefix="rf-machines-"))
-    service = ServiceProcess(lab, folder / "ringfence", site=SITE)
+    service = ServiceProcess(lab, folder / "ringfence", site=SITE, toml=PATIENT)
     dialer = Dialer(lab, service)
     try:
         await service.start()

@@ -7,6 +7,7 @@ event loop runs, stays true.
 from __future__ import annotations
 
 import datetime as dt
+import os
 import time
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -33,12 +34,13 @@ def at(moment: dt.datetime) -> dict[str, str]:
     Args:
         moment: Aware.
     """
+    ours = [str(Path(__file__).parent / "python_at"), *filter(None, [os.environ.get("PYTHONPATH")])]
     offset_s = moment.timestamp() - time.time()
     return {
         "LD_PRELOAD": str(find_faketime()),
         "FAKETIME": f"{offset_s:+.3f}",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "PYTHONPATH": str(Path(__file__).parent / "python_at"),
+        "PYTHONPATH": os.pathsep.join(ours),
     }
 
 

@@ -172,6 +172,13 @@ class Asterisk:
         if self._process is not None:
             await end_process(self._process)
 
+    async def kill(self) -> None:
+        """SIGKILL, and wait until it is gone; `start` begins anew."""
+        assert self._process is not None
+        await self.manager.close()
+        self._process.kill()
+        await self._process.wait()
+
     def remove(self) -> None:
         """Delete its files."""
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 SUITE_VARIABLE = "RINGFENCE_LAB_SUITE"
 DEFAULT_SUITE = "sid"
 
+_MORE_PACKAGES = {"bullseye": ("asterisk-voicemail",), "buster": ("asterisk-voicemail",)}
+"""What the lab needs besides the package `asterisk`, where a suite keeps it apart: the carrier's mailboxes."""
+
 _MODULE_OF_EVERY_BUILD = "app_dial.so"
 _PCAP_SINCE = {16: 11, 17: 5}
 """`pjsip set logger pcap`, the carrier's witness, came with 16.11 and 17.5; every later major has it."""
@@ -126,11 +129,15 @@ def _private(suite: str) -> AsteriskProgram:
         raise ProvisionError(f"${SUITE_VARIABLE} is `{suite}`; a Debian suite such as `bullseye` is allowed")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ringfence" / "lab"
     cache.mkdir(parents=True, exist_ok=True)
-    root = cache / f"asterisk-{suite}"
+    root = cache / "-".join(("asterisk", suite, *(name.removeprefix("asterisk-") for name in _more(suite))))
     with _locked(cache / "lock"):
         if not root.is_dir():
             _build(root, suite)
     return _program_in(root)
+
+
+def _more(suite: str) -> tuple[str, ...]:
+    return _MORE_PACKAGES.get(suite, ())
 
 
 def _build(root: Path, suite: str) -> None:
@@ -142,7 +149,7 @@ def _build(root: Path, suite: str) -> None:
         "mmdebstrap",
         "--quiet",
         "--variant=extract",
-        "--include=asterisk",
+        f"--include={','.join(('asterisk', *_more(suite)))}",
         '--aptopt=APT::Install-Recommends "false"',
         # A mirror may lag behind; signatures are checked all the same.
         '--aptopt=Acquire::Check-Valid-Until "false"',

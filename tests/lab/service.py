@@ -28,6 +28,9 @@ _READY_S = 60
 RULEBOOKS = Path(__file__).parents[2] / "config" / "rulebook"
 _HOST = "127.0.0.1"
 
+PATIENT = "[gate]\ndeadline_ms = 2500\nevidence_wait_ms = 2000\n\n[store]\ntimeout_ms = 2000\n"
+"""Text of ringfence.toml, the last table open: on a busy small machine calls are not deferred for that alone."""
+
 
 class ServiceFailed(Exception):
     """The service did not become ready, or ended; holds what it printed."""
@@ -58,6 +61,8 @@ class ServiceProcess:
         toml: Further text of ringfence.toml: tables this class does not write.
         moment: When it is for the service; default the next working Tuesday, 11:00 in Berlin.
         watchdog: Connect to the lab's PBX over AMI.
+        fastagi_port: Where it answers FastAGI; 0 for the port at which the lab's PBX looks for it.
+        ami_port: Where it looks for the PBX's AMI; 0 for the PBX's own port.
     """
 
     def __init__(
@@ -69,12 +74,15 @@ class ServiceProcess:
         toml: str = "",
         moment: dt.datetime | None = None,
         watchdog: bool = True,
+        fastagi_port: int = 0,
+        ami_port: int = 0,
     ) -> None:
         self.config = folder / "config"
         self.data_dir = folder / "data"
         self.log = folder / "service.log"
         self.http_port = free_tcp_port(_HOST)
-        self.fastagi_port = lab.fastagi[1] if lab is not None else free_tcp_port(_HOST)
+        self.fastagi_port = fastagi_port or (lab.fastagi[1] if lab is not None else free_tcp_port(_HOST))
+        self._ami_port = ami_port
         self.env = {
             **os.environ,
             "RINGFENCE_CONFIG": str(self.config),
@@ -87,7 +95,7 @@ class ServiceProcess:
             _copy(site, self.config)
             _write_rulebooks(self.config)
         (self.config / "ringfence.toml").write_text(self._toml(lab if watchdog else None) + toml)
-        if lab is not None:
+        if lab is not None and not fastagi_port:
             ours = {key: value for key, value in self.env.items() if os.environ.get(key) != value}
             lab.install_agi("ringfence-agi", [str(_BIN / "ringfence-agi")], ours)
 
@@ -264,7 +272,7 @@ class ServiceProcess:
         )
         if lab is not None:
             text += (
-                f'[[asterisk]]\nname = "pbx"\nhost = "{lab.pbx.host}"\nport = {lab.pbx.ami_port}\n'
+                f'[[asterisk]]\nname = "pbx"\nhost = "{lab.pbx.host}"\nport = {self._ami_port or lab.pbx.ami_port}\n'
                 f'username = "ringfence"\nsecret = "{lab.pbx.secret}"\ntrunks = ["PJSIP/carrier"]\n\n'
             )
         return text

@@ -122,6 +122,18 @@ async def test_events_of_one_person_are_found(url: str, running: Running) -> Non
         }
 
 
+async def test_events_are_found_by_their_ids_many_at_a_time(url: str, running: Running) -> None:
+    """Those that are on disk, without personal data; more than one statement takes."""
+    events = [make_event(EventKind.OBJECTION, sealed=NUMBER) for _ in range(600)]
+    async with running(url) as ledger:
+        await ledger.append(events)
+        wanted = [event.id for event in events[1:]]
+        found = await ledger.find_events([*wanted, "f" * 32])
+        assert sorted(stored.event.id for stored in found) == sorted(wanted)
+        assert {stored.event.sealed for stored in found} == {None}
+        assert await ledger.find_events([]) == ()
+
+
 async def test_a_destroyed_key_makes_unreadable_what_it_sealed_and_the_chain_still_verifies(
     url: str, running: Running
 ) -> None:

@@ -16,7 +16,7 @@ from waiting_hall import prompt
 from tests.lab.alaw import RATE, to_linear
 from tests.lab.answering import DESKS, Dialer, agree, messages
 from tests.lab.fixtures import SITE
-from tests.lab.service import ServiceProcess
+from tests.lab.service import PATIENT, ServiceProcess
 
 pytestmark = [pytest.mark.live, pytest.mark.alone, pytest.mark.asyncio(loop_scope="session")]
 
@@ -33,7 +33,8 @@ async def a_person_is_connected_to_an_agent_in_time(dialer):
     anna = number(0)
     await dialer.lab.subscriber(anna, "says", ring_s=0.5, talk_s=10)
     end, since_s = await dialer.finish(anna)
-    assert (end["outcome"], end["heard"], end["why"], end["sure"]) == ("person", "person", "short-greeting", "True")
+    assert (end["outcome"], end["heard"], end["sure"]) == ("person", "person", "True")
+    assert end["why"] == "short-greeting" if hears(dialer.lab) else end["why"].startswith("amd-")
     assert float(end["agent_s"]) < 0.9 + 2.0 + SLACK_S
     sound = to_linear((await dialer.lab.heard(anna, since_s=since_s)).audio)
     assert max(sound[4 * RATE :]) > 3000, "the agent's tone"
@@ -45,7 +46,8 @@ async def a_person_who_says_nothing_is_a_person(dialer):
     anna = number(1)
     await dialer.lab.subscriber(anna, "answer", ring_s=0.5, talk_s=10)
     end, _ = await dialer.finish(anna)
-    assert (end["outcome"], end["why"]) == ("person", "silence")
+    assert end["outcome"] == "person"
+    assert end["why"] == "silence" if hears(dialer.lab) else end["why"].startswith("amd-INITIALSILENCE")
 
 
 async def a_mailbox_gets_no_word(dialer):
@@ -104,6 +106,14 @@ async def what_the_carrier_did_is_what_is_recorded(dialer):
     assert [end["cause"] for end in ends][:3] == ["17", "1", "19"]
 
 
+def hears(lab):
+    """Whether this Asterisk can bring us the sound of calls; before 18 it cannot, and app_amd is asked."""
+    return lab.pbx.program.version >= (18,)
+
+
+ONLY_HEARD = (an_agent_who_dials_a_mailbox_is_cut_off_at_the_beep, another_dialplans_recording_is_cut_off_too)
+"""app_amd listens only before a call is connected."""
+
 SCENES = (
     a_person_is_connected_to_an_agent_in_time,
     a_person_who_says_nothing_is_a_person,
@@ -126,13 +136,16 @@ async def dialer(lab, tmp_path):
 async def outcomes(lab, tmp_path_factory):
     """What came of every scene: None, or what went wrong; and what lies in the mailboxes after all of them."""
     async with dialing(lab, tmp_path_factory.mktemp("scenes")) as dialer:
-        ended = await asyncio.gather(*(scene(dialer) for scene in SCENES), return_exceptions=True)
-        return dict(zip(SCENES, ended, strict=True)), messages(lab)
+        scenes = [scene for scene in SCENES if hears(lab) or scene not in ONLY_HEARD]
+        ended = await asyncio.gather(*(scene(dialer) for scene in scenes), return_exceptions=True)
+        return dict(zip(scenes, ended, strict=True)), messages(lab)
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
 async def test_scene(outcomes, scene):
     """See the scene."""
+    if scene not in outcomes[0]:
+        pytest.skip("this Asterisk has no AudioSocket")
     if (error := outcomes[0][scene]) is not None:
         raise error
 
@@ -142,10 +155,24 @@ async def test_no_mailbox_holds_a_message(outcomes):
     assert outcomes[1] == []
 
 
+async def test_a_machine_that_is_known_before_it_is_connected_hears_nothing(dialer):
+    """Here app_amd has said so; not a word follows, not even the objection line's."""
+    box, left = number(2), len(messages(dialer.lab))
+    await dialer.lab.subscriber(box, "mailbox", ring_s=0.5, talk_s=30)
+    amd = {"__AMDSTATUS": "MACHINE", "__AMDCAUSE": "MAXWORDS-3-3"}
+    since_s = time.time()
+    running = await dialer.lab.begin(box, "linde-predictive", agent="reserved", originator=amd)
+    end = await dialer.end_of((await running.ended(30)).token, timeout_s=20)
+    assert (end["outcome"], end["why"]) == ("machine", "amd-MAXWORDS-3-3")
+    (call,) = await dialer.lab.invites(box, since_s=since_s)
+    assert call.ended_at_s - call.answered_at_s < SLACK_S
+    assert len(messages(dialer.lab)) == left
+
+
 @contextlib.asynccontextmanager
 async def dialing(lab, folder):
     """A service and its agents."""
-    service = ServiceProcess(lab, folder / "ringfence", site=SITE)
+    service = ServiceProcess(lab, folder / "ringfence", site=SITE, toml=PATIENT)
     await service.start()
     await agree(service, folder, map(number, range(10)))
     lab.people.listen()

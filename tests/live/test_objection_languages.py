@@ -19,7 +19,7 @@ import pytest_asyncio
 from tests.lab.alaw import tone
 from tests.lab.conversation import QUEUES, Person, add_queues, dial_into_queue, digits, legs_of
 from tests.lab.fixtures import SITE
-from tests.lab.service import ServiceProcess
+from tests.lab.service import PATIENT, ServiceProcess
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -64,8 +64,6 @@ STALLED_S = 3
 """Where eighty calls are too much for a machine, Asterisk stands still for a moment; no sound is lost by it."""
 
 LONGEST_WAIT_S = 60
-PATIENT = "[gate]\ndeadline_ms = 2500\nevidence_wait_ms = 2000\n\n[store]\ntimeout_ms = 2000\n"
-"""So many calls at once may be slow on a small machine; how fast the gate is, is not what is asked here."""
 
 CALLED = ("line-greeting", "you-were-called-by", "a-centre-unknown", "on-behalf-of", "a-company-unknown")
 CALLING = ("line-greeting", "this-number-is-used-by", *CALLED[2:])

@@ -22,7 +22,7 @@ from tests.lab import people
 from tests.lab.conversation import Person, prompt
 from tests.lab.fixtures import SITE
 from tests.lab.killable import PostgreSql, Valkey, postgresql_programs
-from tests.lab.service import ServiceProcess
+from tests.lab.service import PATIENT, ServiceProcess
 from tests.live.calls import ringing, seen
 
 if TYPE_CHECKING:
@@ -37,9 +37,6 @@ TARGET_MS = 1000
 
 MOST_MS = 5000
 """For the slowest of several: the machine of the tests is shared, a call that rings on is not excused."""
-
-PATIENT = "[gate]\ndeadline_ms = 2500\nevidence_wait_ms = 2000\n\n[store]\ntimeout_ms = 2000\n"
-"""Two services and a database on a small machine may be slow to allow; what is asked here is how fast they deny."""
 
 CALLED = (
     (people.AGREED_NL, "tulip-nl", "tulip"),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 from store_lab import NOW, OTHER_PERSON, PERSON, SHOWN, ask, objection, query
 
 from asterisk_plugin.errors import StoreCorruptError, StoreNotReadyError
-from asterisk_plugin.ports import CallTerms, PassedLeg, Redeemed, Redemption
+from asterisk_plugin.ports import CallTerms, DueEnd, PassedLeg, Redeemed, Redemption
 from asterisk_plugin.store import keys
 
 pytestmark = pytest.mark.store
@@ -126,14 +127,37 @@ async def test_what_a_leg_dials_for_is_kept_with_its_mark(store):
 
 
 async def test_running_calls_are_kept_for_a_service_that_is_restarted(store, url):
-    """By Asterisk; and forgotten after a day whatever happens."""
+    """By Asterisk; and forgotten after a week whatever happens."""
     await store.keep_call("pbx", "1.1", "one")
     await store.keep_call("pbx", "1.2", "two")
     await store.keep_call("other", "1.1", "three")
     assert await store.kept_calls("pbx") == {"1.1": "one", "1.2": "two"}
     await store.drop_call("pbx", "1.1")
     assert await store.kept_calls("pbx") == {"1.2": "two"}
-    assert 0 < await ask(url, "PTTL", keys.running("pbx")) <= 24 * 3600 * 1000
+    assert 6 * 24 * 3600 * 1000 < await ask(url, "PTTL", keys.running("pbx")) <= 7 * 24 * 3600 * 1000
+
+
+async def test_ends_are_due_until_somebody_follows_the_leg_or_writes_them_down(store, url):
+    """As they were noted; what a later version wrote is left to it."""
+    leg = PassedLeg("0" * 32, "ab" * 16, "linde-de", "linde", CallTerms(agent=True, country="DE", ring_min_s=15))
+    due = DueEnd("1.1", "PJSIP/carrier-1", "pbx", NOW, leg)
+    other = replace(due, unique_id="1.2", leg=replace(leg, attempt_id="1" * 32))
+    await store.note_due(due)
+    await store.note_due(other)
+    await ask(url, "HSET", keys.DUE, "2" * 32, '["1.3"]')
+    assert sorted(await store.due_ends(), key=lambda each: each.unique_id) == [due, other]
+    await store.drop_due("1" * 32)
+    assert await store.due_ends() == (due,)
+    assert 6 * 24 * 3600 * 1000 < await ask(url, "PTTL", keys.DUE) <= 7 * 24 * 3600 * 1000
+
+
+async def test_who_watches_an_asterisk_shows_it_for_some_seconds(store, url):
+    """By its name."""
+    assert not await store.is_watched("pbx")
+    await store.show_watch("pbx")
+    assert await store.is_watched("pbx")
+    assert not await store.is_watched("other")
+    assert 0 < await ask(url, "PTTL", keys.watched("pbx")) <= 20_000
 
 
 async def test_one_of_several_does_what_only_one_is_to_do(store):
