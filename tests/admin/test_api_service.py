@@ -85,7 +85,8 @@ def _settings(ami_port: int) -> str:
     asterisk = (
         f'[[asterisk]]\nname = "pbx"\nport = {ami_port}\nusername = "u"\nsecret = "s"\ntrunks = ["PJSIP/carrier"]\n'
     )
-    return f"[service]\ndrain_s = 0\n[agi]\nport = 0\n[http]\nport = 0\n{token}{asterisk}"
+    sockets = "[agi]\nport = 0\n[audiosocket]\nport = 0\n[http]\nport = 0\n"
+    return f"[service]\ndrain_s = 0\n{sockets}{token}{asterisk}"
 
 
 async def test_an_objection_entered_over_http_decides_the_very_next_call(running):

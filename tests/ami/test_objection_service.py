@@ -67,7 +67,7 @@ async def service(peer: FakeAmi) -> AsyncIterator[Service]:
         folder = Path(name)
         shutil.copy(SITE_FOLDER / "campaigns.toml", folder)
         (folder / "ringfence.toml").write_text(
-            f'[service]\ndata_dir = "{folder}/data"\n[agi]\nport = 0\n[http]\nport = 0\n'
+            f'[service]\ndata_dir = "{folder}/data"\n[agi]\nport = 0\n[http]\nport = 0\n[audiosocket]\nport = 0\n'
             f'[[asterisk]]\nname = "pbx"\nport = {peer.port}\nusername = "u"\nsecret = "s"\n'
             'trunks = ["PJSIP/carrier"]\n'
         )
