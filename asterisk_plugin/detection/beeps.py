@@ -6,11 +6,11 @@ their cadence, special information tones come as three. What a tone by itself ma
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, replace
 
+from asterisk_plugin.detection.doubts import DoubtWatch, suspicion_of
 from asterisk_plugin.detection.findings import Finding, Kind, Why
-from asterisk_plugin.detection.frames import QUIETEST_DB, Frame
+from asterisk_plugin.detection.frames import Frame
 from asterisk_plugin.detection.tone_kinds import (
     BUSY_S,
     SHORTEST_S,
@@ -25,6 +25,7 @@ from asterisk_plugin.detection.tone_kinds import (
     within,
 )
 from asterisk_plugin.detection.tones import Run, Tone, ToneTracker
+from asterisk_plugin.detection.voices import VoiceBefore
 
 TONAL_S = 0.06
 """Shorter is nothing: a vowel can be as pure for two frames."""
@@ -35,8 +36,8 @@ CONFIRM_S = 0.16
 QUIETER_DB = 8.0
 """By so much what follows a beep is below it, and something shortly before it: notes run into each other."""
 
-FAINT_DB, VOICE_FALLS_DB = 24.0, 0.02
-"""A tone so far below the loudest frames of the voice is behind it (a radio); that limit sinks by 1 dB a second."""
+FAINT_DB = 24.0
+"""A tone so far below the loudest frames of the voice is behind it (a radio)."""
 
 HOLE_S = 0.045
 """A lost packet tears a tone apart for so long; double beeps pause longer."""
@@ -62,10 +63,6 @@ BUSY_PAUSE = 1.4
 REPEATED_S = 0.7
 """After so long nothing belongs to a tone any more."""
 
-SPOKE_S, SPOKE_FRAMES, SPOKE_DB, SPOKE_AT_DB = 2.5, 15, 15.0, -48.0
-"""Somebody spoke just before a tone: so many frames within so long before it, no more below the loudest. A tone in the
-cadence of the busy tone is then believed: it is a machine's, or that of a line that was hung up."""
-
 
 @dataclass(slots=True)
 class _Pending:
@@ -88,14 +85,19 @@ class BeepJudge:
         self._pending: _Pending | None = None
         self._past: list[Tone] = []
         self._told = -1.0
-        self._voice_db = QUIETEST_DB
-        self._spoken = deque([-SPOKE_S], SPOKE_FRAMES)
+        self._voice = VoiceBefore()
+        self._doubts = DoubtWatch()
         self.heard_ring: float | None = None
 
     @property
     def run(self) -> Run | None:
         """The tone that sounds now."""
         return self._tracker.run
+
+    @property
+    def doubt(self) -> Finding | None:
+        """Something was heard that may have been a beep; None when nothing is in doubt."""
+        return self._doubts.doubt
 
     @property
     def is_progress(self) -> bool:
@@ -111,12 +113,13 @@ class BeepJudge:
     def take(self, frame: Frame) -> Finding | None:
         """What this frame shows."""
         ended = self._tracker.take(frame)
-        if self._tracker.run is None:
-            self._voice_db = max(frame.level_db, self._voice_db - VOICE_FALLS_DB)
-            if frame.level_db > max(SPOKE_AT_DB, self._voice_db - SPOKE_DB):
-                self._spoken.append(frame.end_s)
+        run = self._tracker.run
+        speaks = run is None and self._voice.take(frame)
         found = self._after(frame) if ended is None else self._ended(ended, frame)
-        return found or self._endless(frame)
+        found = found or self._endless(frame)
+        if found is None and self._doubts.take(frame, run, speaks=speaks):
+            return self._tell(Kind.BEEP, Why.BEEP_BY_QUIET, frame)
+        return found
 
     def _endless(self, frame: Frame) -> Finding | None:
         """A tone that goes on and on."""
@@ -145,12 +148,23 @@ class BeepJudge:
         if pending is not None and same(pending.tone, tone) and tone.start_s - pending.tone.end_s < REPEATED_S:
             self._again(pending, tone)
             return None
-        heard = self._voice_db - FAINT_DB < tone.level_db > tone.before_db + QUIETER_DB
-        if heard and is_beep_like(tone) and self._is_alone(tone):
-            after_voice = len(self._spoken) == SPOKE_FRAMES and self._spoken[0] > tone.start_s - SPOKE_S
-            if not self._keeps_cadence(tone, after_voice=after_voice):
+        heard = self._voice.level_db - FAINT_DB < tone.level_db > tone.before_db + QUIETER_DB
+        if heard and self._is_alone(tone):
+            rang_s, after_voice = self.heard_ring, self._voice.spoke_before(tone.start_s)
+            if is_beep_like(tone) and not self._keeps_cadence(tone, after_voice=after_voice):
                 self._pending = _Pending(tone, _quiet_s(tone, after_voice=after_voice), after_voice)
+            elif after_voice and not self._voice.has_waited:
+                self._doubt(tone, frame, rang_s)
         return None
+
+    def _doubt(self, tone: Tone, frame: Frame, rang_s: float | None) -> None:
+        """It comes where the beep of a greeting comes, and may be something else."""
+        suspicion = suspicion_of(tone)
+        if suspicion is None:
+            return
+        if suspicion.why is Why.MAY_BE_RING and rang_s is not None and tone.start_s - rang_s < suspicion.quiet_s:
+            return  # the second ring
+        self._doubts.begin(suspicion, frame.end_s)
 
     def _again(self, pending: _Pending, tone: Tone) -> None:
         """The same tone once more: a double beep, or one with a hole in it; but at its frequency the busy tone."""
@@ -198,6 +212,7 @@ class BeepJudge:
 
     def _tell(self, kind: Kind, why: Why, frame: Frame) -> Finding:
         self._told, self._pending = frame.end_s, None
+        self._doubts.end()
         return Finding(kind, round(frame.end_s, 3), why)
 
 

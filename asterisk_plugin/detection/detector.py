@@ -48,6 +48,11 @@ class Detector:
         self._count, self._last_hz = 0, 0.0
         self._is_machine = False
 
+    @property
+    def doubt(self) -> Finding | None:
+        """Something was heard that may have been a beep: our side should be silent. None when nothing is in doubt."""
+        return None if self._is_machine else self._beeps.doubt
+
     def take(self, samples: bytes) -> Finding | None:
         """Hear what came; of several findings in one call the weightiest is given.
 
@@ -112,7 +117,7 @@ class Detector:
         if not spoken:
             return self._nobody(now_s)
         machine = self._goes_on(spoken, now_s)
-        if machine is not None or self.greeting_verdict is not None:
+        if machine is not None or self.greeting_verdict is not None or self.doubt is not None:
             return machine
         first = chains(spoken, own.pause_after_short_s)[0]
         lasted_s = first[-1].end_s - first[0].start_s

@@ -13,6 +13,8 @@ class Kind(enum.StrEnum):
     PERSON = "person"
     BEEP = "beep"
     NOT_SURE = "not sure"
+    MAY_BE_BEEP = "may be a beep"
+    NO_BEEP = "no beep"
 
 
 class Why(enum.StrEnum):
@@ -31,6 +33,10 @@ class Why(enum.StrEnum):
     RING_BACK = "ring-back"
     STILL_SPEAKING = "still-speaking"
     AMD = "amd"
+    BEEP_BY_QUIET = "beep-by-quiet"
+    MAY_BE_RING = "may-be-ring"
+    MAY_BE_KEY = "may-be-key"
+    MAY_BE_VOICE = "may-be-voice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,8 @@ class Finding:
     """Something heard.
 
     Args:
-        kind: What it means; NOT_SURE is to be treated as a person.
+        kind: What it means; NOT_SURE is to be treated as a person. MAY_BE_BEEP says nothing about who answered: our
+            side should be silent until a machine, or NO_BEEP, is found.
         at_s: When it was known, seconds of sound since the answer.
         why: What showed it.
     """

@@ -57,11 +57,12 @@ HUM_HZ = 380.0
 """The hum of the mains reaches up to here."""
 
 RINGS = (
-    *(((415.0, 435.0), (0.9, 1.12)), ((415.0, 435.0), (1.4, 1.6)), ((433.0, 447.0), (1.4, 1.6))),
-    ((392.0, 488.0), (1.85, 2.15)),
+    *(((415.0, 435.0), (0.9, 1.12), 5.0), ((415.0, 435.0), (1.4, 1.6), 3.0), ((433.0, 447.0), (1.4, 1.6), 3.5)),
+    ((392.0, 488.0), (1.85, 2.15), 4.0),
 )
-"""Where a ring is and how long it lasts: 425 Hz for 1 s in Germany, Italy, Sweden, the Netherlands, and for 1.5 s in
-Spain; 440 Hz for 1.5 s in France; 440 + 480 Hz for 2 s in America (Asterisk's indications.conf says the same)."""
+"""Where a ring is, how long it lasts, and how long it pauses: 425 Hz for 1 s in Germany, Italy, the Netherlands (4 s of
+pause) and Sweden (5 s), and for 1.5 s in Spain; 440 Hz for 1.5 s in France; 440 + 480 Hz for 2 s in America (Asterisk's
+indications.conf says the same)."""
 
 BUSY_S = (0.16, 0.6)
 """A busy tone is so long."""
@@ -69,13 +70,20 @@ BUSY_S = (0.16, 0.6)
 
 def is_beep_like(tone: Tone) -> bool:
     """It is as steady and pure as a beep, at a beep's frequencies, and neither a key nor a vowel."""
+    in_band = all(within(hz, BEEP_HZ) for hz in tone.hz)
+    return in_band and is_steady(tone) and not is_key(tone) and not _is_vowel(tone, _purity(tone))
+
+
+def is_steady(tone: Tone) -> bool:
+    """It is as steady and pure as a beep of its length."""
     is_high, is_two = tone.hz[-1] > HIGH_HZ, len(tone.hz) == 2
-    purity = tone.purity + (HIGH_PURITY if tone.hz[0] > HIGH_HZ else 0.0)
     spread_hz = tone.spread_hz / (HIGH_SPREAD if is_high and (is_two or tone.lasted_s < HIGH_S) else 1.0)
-    steady = any(
-        tone.lasted_s >= lasted_s and spread_hz <= most and purity >= least for lasted_s, most, least in GRADES
-    )
-    return steady and all(within(hz, BEEP_HZ) for hz in tone.hz) and not _is_key(tone) and not _is_vowel(tone, purity)
+    purity = _purity(tone)
+    return any(tone.lasted_s >= lasted_s and spread_hz <= most and purity >= least for lasted_s, most, least in GRADES)
+
+
+def _purity(tone: Tone) -> float:
+    return tone.purity + (HIGH_PURITY if tone.hz[0] > HIGH_HZ else 0.0)
 
 
 def _is_vowel(tone: Tone, purity: float) -> bool:
@@ -101,9 +109,19 @@ def is_progress(tone: Tone) -> bool:
 
 def is_ring(tone: Tone) -> bool:
     """It is where a country's ring is, and lasts as long."""
-    return any(
-        within(tone.lasted_s, lasts_s) and all(within(one, limits) for one in tone.hz if one > HUM_HZ)
-        for limits, lasts_s in RINGS
+    return ring_pause_s(tone) is not None
+
+
+def ring_pause_s(tone: Tone) -> float | None:
+    """How long the ring pauses that a tone may be; of several the longest. None when it is none."""
+    hz = [one for one in tone.hz if one > HUM_HZ]
+    return max(
+        (
+            pause_s
+            for limits, lasts_s, pause_s in RINGS
+            if within(tone.lasted_s, lasts_s) and all(within(one, limits) for one in hz)
+        ),
+        default=None,
     )
 
 
@@ -123,7 +141,7 @@ def is_note(one: Tone, next_: Tone) -> bool:
     return one.lasted_s >= 0.085 and one.purity >= purity and one.spread_hz <= 16 and one.hz[0] > 300
 
 
-def _is_key(tone: Tone) -> bool:
+def is_key(tone: Tone) -> bool:
     """A key of a telephone (ITU-T Q.23)."""
     return (
         len(tone.hz) == 2

@@ -1,0 +1,44 @@
+"""The voice before and after a tone: how loud it is, when it was last heard, and whether it has ever waited."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from asterisk_plugin.detection.frames import QUIETEST_DB, Frame
+
+VOICE_FALLS_DB = 0.02
+"""How loud the voice is sinks by 1 dB a second."""
+
+SPOKE_S, SPOKE_FRAMES, SPOKE_DB, SPOKE_AT_DB = 2.5, 15, 15.0, -48.0
+"""Somebody spoke just before a tone: so many frames within so long before it, no more below the loudest. A tone in the
+cadence of the busy tone is then believed: it is a machine's, or that of a line that was hung up."""
+
+TURN_S = 1.7
+"""Who speaks again after so long has waited for somebody. The breath of a greeting is 1.6 s at most."""
+
+
+class VoiceBefore:
+    """Follows the voice, from the frames in which no tone sounds.
+
+    Attributes:
+        level_db: How loud it is.
+        has_waited: It was quiet for long, and spoke again: that is a conversation, no greeting.
+    """
+
+    def __init__(self) -> None:
+        self.level_db = QUIETEST_DB
+        self.has_waited = False
+        self._spoken = deque([-SPOKE_S], SPOKE_FRAMES)
+
+    def take(self, frame: Frame) -> bool:
+        """Take a frame without a tone; returns whether somebody speaks in it."""
+        self.level_db = max(frame.level_db, self.level_db - VOICE_FALLS_DB)
+        speaks = frame.level_db > max(SPOKE_AT_DB, self.level_db - SPOKE_DB)
+        if speaks:
+            self.has_waited |= len(self._spoken) == SPOKE_FRAMES and frame.end_s - self._spoken[-1] > TURN_S
+            self._spoken.append(frame.end_s)
+        return speaks
+
+    def spoke_before(self, moment_s: float) -> bool:
+        """Whether somebody spoke within a short time before a moment, in seconds since the answer."""
+        return len(self._spoken) == SPOKE_FRAMES and self._spoken[0] > moment_s - SPOKE_S
