@@ -18,6 +18,7 @@ from asterisk_plugin.detection.tone_kinds import (
     is_busy,
     is_double_ring,
     is_information,
+    is_key,
     is_note,
     is_progress,
     is_ring,
@@ -106,9 +107,11 @@ class BeepJudge:
 
     @property
     def may_tell_soon(self) -> bool:
-        """A tone sounds, or is waited for to have been a beep."""
+        """A tone sounds that may become a beep, or it is waited whether one was."""
         run = self._tracker.run
-        return self._pending is not None or (run is not None and run.end_s - run.start_s >= SHORTEST_S)
+        if self._pending is not None or self.doubt is not None:
+            return True
+        return run is not None and SHORTEST_S <= run.end_s - run.start_s <= ENDLESS_S
 
     def take(self, frame: Frame) -> Finding | None:
         """What this frame shows."""
@@ -164,6 +167,8 @@ class BeepJudge:
             return
         if suspicion.why is Why.MAY_BE_RING and rang_s is not None and tone.start_s - rang_s < suspicion.quiet_s:
             return  # the second ring
+        if suspicion.why is Why.MAY_BE_KEY and any(is_key(one) for one in self._past[:-1]):
+            return  # the second key
         self._doubts.begin(suspicion, frame.end_s)
 
     def _again(self, pending: _Pending, tone: Tone) -> None:

@@ -117,7 +117,7 @@ class Detector:
         if not spoken:
             return self._nobody(now_s)
         machine = self._goes_on(spoken, now_s)
-        if machine is not None or self.greeting_verdict is not None or self.doubt is not None:
+        if machine is not None or self.greeting_verdict is not None or self._beeps.may_tell_soon:
             return machine
         first = chains(spoken, own.pause_after_short_s)[0]
         lasted_s = first[-1].end_s - first[0].start_s
@@ -128,7 +128,7 @@ class Detector:
         pause_s = own.pause_after_short_s if is_short else own.pause_after_long_s
         if now_s - first[-1].end_s >= pause_s:
             return Finding(Kind.PERSON, now_s, Why.SHORT_GREETING if is_short else Why.GREETING_AND_WAIT)
-        if own.undecided_s and now_s >= own.undecided_s and not self._beeps.may_tell_soon:
+        if own.undecided_s and now_s >= own.undecided_s:
             return Finding(Kind.NOT_SURE, now_s, Why.STILL_SPEAKING)
         return None
 

@@ -1,0 +1,104 @@
+"""A tone that may be a beep and may be something else: in doubt at once, and what follows it decides."""
+
+import numpy as np
+import pytest
+
+from asterisk_plugin.detection.detector import Detector
+from asterisk_plugin.detection.findings import Finding, Kind, Settings, Why
+from tests.detection.sounds import cadence, silence, tone
+from tests.detection.voice import line, speech
+
+AT = 10 ** (-24 / 20) * np.sqrt(2)
+"""Amplitude of a tone as loud as speech."""
+
+KEY = (770.0, 1336.0)
+MOST_S = 5.6
+
+
+def heard(*parts, **how) -> tuple[list[Finding], list[tuple[Finding, float]]]:
+    """What is found, packet by packet, and what was in doubt, with when that ended."""
+    data, detector = line(*parts, **how), Detector(Settings(undecided_s=0))
+    found, doubts, before = [], [], None
+    for at in range(0, len(data), 320):
+        finding = detector.take(data[at : at + 320])
+        found += [] if finding is None else [finding]
+        if before is not None and detector.doubt is not before:
+            doubts.append((before, at / 16000))
+        before = detector.doubt
+    return found, doubts if before is None else [*doubts, (before, len(data) / 16000)]
+
+
+@pytest.mark.parametrize(
+    ("hz", "seconds", "quiet_s"), [((425.0,), 1.0, 5.5), ((425.0,), 1.5, 3.5), ((440.0,), 1.5, 4.0), (KEY, 0.3, 4.0)]
+)
+def test_in_doubt_from_its_end_and_a_beep_after_long_quiet(hz, seconds, quiet_s):
+    """Longer than the ring pauses, or than a person waits who hears nothing."""
+    end_s = 1.9 + seconds
+    found, ((doubt, until_s),) = heard(speech(1.5), silence(0.4), tone(hz, seconds) * AT, silence(7.0))
+    assert end_s < doubt.at_s < end_s + 0.1
+    assert doubt.kind is Kind.MAY_BE_BEEP
+    (beep,) = [one for one in found if one.is_machine]
+    assert (beep.kind, beep.why) == (Kind.BEEP, Why.BEEP_BY_QUIET)
+    assert beep.at_s == pytest.approx(end_s + quiet_s, abs=0.1)
+    assert until_s == pytest.approx(beep.at_s, abs=0.05)
+
+
+@pytest.mark.parametrize("hz", [(425.0,), KEY])
+@pytest.mark.parametrize("after_s", [0.5, 2.0, 3.5])
+def test_a_word_ends_it(hz, after_s):
+    """At once, so that the person hears an answer; and nobody is taken for a machine."""
+    seconds = 1.0 if hz == (425.0,) else 0.2
+    end_s = 1.9 + seconds
+    found, doubts = heard(
+        *(speech(1.5), silence(0.4), tone(hz, seconds) * AT, silence(after_s), speech(0.6, 3), silence(7.0))
+    )
+    assert not any(one.is_machine for one in found)
+    ((_, until_s),) = doubts
+    assert end_s + after_s < until_s < end_s + after_s + 0.3
+
+
+@pytest.mark.parametrize(
+    ("steps", "hz"), [((1.0, 4.0), 425.0), ((1.0, 5.0), 425.0), ((1.5, 3.0), 425.0), ((1.5, 3.5), 440.0)]
+)
+def test_a_ring_that_comes_again_was_a_ring(steps, hz):
+    """And no later ring of the row is in doubt."""
+    found, doubts = heard(speech(1.5), silence(0.4), cadence((hz,), steps, 4) * AT, speech(0.6, 3), silence(7.0))
+    assert not any(one.is_machine for one in found)
+    ((_, until_s),) = doubts
+    assert until_s < 1.9 + sum(steps) + 0.4
+
+
+def test_a_second_key_ends_it():
+    """A number is dialled; the last key is not in doubt for the ones before it."""
+    keys = [part for low in (697.0, 770.0, 852.0) for part in (tone((low, 1336.0), 0.15) * AT, silence(0.15))]
+    found, doubts = heard(speech(1.5), silence(0.4), *keys, silence(7.0))
+    assert not any(one.is_machine for one in found)
+    assert all(until_s - doubt.at_s < 0.5 for doubt, until_s in doubts)
+
+
+@pytest.mark.parametrize("hz", [(425.0,), KEY])
+def test_not_in_a_conversation(hz):
+    """Who has waited for an answer is a person, and may press keys and wait again."""
+    seconds = 1.0 if hz == (425.0,) else 0.2
+    talk = (speech(0.7), silence(2.5), speech(2.0, 3), silence(0.4))
+    found, doubts = heard(*talk, tone(hz, seconds) * AT, silence(7.0))
+    assert not doubts
+    assert not any(one.is_machine for one in found)
+
+
+@pytest.mark.parametrize("hz", [(425.0,), KEY])
+def test_not_where_nobody_spoke(hz):
+    """A telephone system that rings once, or somebody who presses a key long after the last word."""
+    seconds = 1.0 if hz == (425.0,) else 0.2
+    for before in ((silence(1.0),), (speech(0.7), silence(4.0))):
+        assert heard(*before, tone(hz, seconds) * AT, silence(7.0))[1] == []
+
+
+def test_a_doubt_says_nothing_about_who_answered():
+    """It is waited on, and then it is a machine, or a person once the word is said."""
+    greeting = (speech(1.0), silence(0.3), tone((425.0,), 1.0) * AT)
+    found, _ = heard(*greeting, silence(7.0))
+    assert [one.kind for one in found] == [Kind.BEEP]
+    found, doubts = heard(*greeting, silence(1.5), speech(0.5, 3), silence(2.0))
+    assert [one.kind for one in found] == [Kind.PERSON]
+    assert found[0].at_s > doubts[0][1]
