@@ -153,23 +153,21 @@ class BeepJudge:
             return None
         heard = self._voice.level_db - FAINT_DB < tone.level_db > tone.before_db + QUIETER_DB
         if heard and self._is_alone(tone):
-            rang_s, after_voice = self.heard_ring, self._voice.spoke_before(tone.start_s)
+            after_voice = self._voice.spoke_before(tone.start_s)
             if is_beep_like(tone) and not self._keeps_cadence(tone, after_voice=after_voice):
                 self._pending = _Pending(tone, _quiet_s(tone, after_voice=after_voice), after_voice)
             elif after_voice and not self._voice.has_waited:
-                self._doubt(tone, frame, rang_s)
+                self._doubt(tone, frame)
         return None
 
-    def _doubt(self, tone: Tone, frame: Frame, rang_s: float | None) -> None:
+    def _doubt(self, tone: Tone, frame: Frame) -> None:
         """It comes where the beep of a greeting comes, and may be something else."""
         suspicion = suspicion_of(tone)
         if suspicion is None:
             return
-        if suspicion.why is Why.MAY_BE_RING and rang_s is not None and tone.start_s - rang_s < suspicion.quiet_s:
-            return  # the second ring
-        if suspicion.why is Why.MAY_BE_KEY and any(is_key(one) for one in self._past[:-1]):
-            return  # the second key
-        self._doubts.begin(suspicion, frame.end_s)
+        is_second_key = suspicion.why is Why.MAY_BE_KEY and any(is_key(one) for one in self._past[:-1])
+        if not is_second_key:
+            self._doubts.begin(suspicion, frame.end_s)
 
     def _again(self, pending: _Pending, tone: Tone) -> None:
         """The same tone once more: a double beep, or one with a hole in it; but at its frequency the busy tone."""
