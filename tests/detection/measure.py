@@ -200,9 +200,8 @@ def figures(heard: Sequence[Heard]) -> dict[str, Rate | float]:
         "machine known within 2 s": _rate(one.machine_s is not None and one.machine_s <= SOON_S for one in machines),
         "our side muted, of persons": _rate(one.mute_s > 0 for one in persons),
         **_times("muted s, persons who were", [one.mute_s for one in persons if one.mute_s > 0]),
-        "muted, share of persons' time": _shared(
-            [one.mute_s for one in persons], [_heard_us_s(one) for one in persons]
-        ),
+        "muted, s an hour in which persons could hear us": 3600
+        * _share([one.mute_s for one in persons], [max(0.0, one.length_s - one.decided_s) for one in persons]),
         "our side muted, of machines": _rate(one.mute_s > 0 for one in machines),
         **_times("decided s", [one.decided_s for one in heard]),
         **_times("decided s, persons", [one.decided_s for one in persons]),
@@ -218,13 +217,8 @@ def _shared_s(one: tuple[float, float], other: tuple[float, float]) -> float:
     return max(0.0, min(one[1], other[1]) - max(one[0], other[0]))
 
 
-def _shared(parts: Sequence[float], wholes: Sequence[float]) -> float:
+def _share(parts: Sequence[float], wholes: Sequence[float]) -> float:
     return sum(parts) / (sum(wholes) or 1.0)
-
-
-def _heard_us_s(one: Heard) -> float:
-    """So long somebody could hear us."""
-    return max(0.0, one.length_s - one.decided_s)
 
 
 def is_wrong(one: Heard) -> bool:
