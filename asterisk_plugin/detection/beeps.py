@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from asterisk_plugin.detection.doubts import DoubtWatch, suspicion_of
+from asterisk_plugin.detection.doubts import DoubtWatch, Suspicion, suspicion_of
 from asterisk_plugin.detection.findings import Finding, Kind, Why
 from asterisk_plugin.detection.frames import Frame
 from asterisk_plugin.detection.tone_kinds import (
@@ -153,21 +153,23 @@ class BeepJudge:
             return None
         heard = self._voice.level_db - FAINT_DB < tone.level_db > tone.before_db + QUIETER_DB
         if heard and self._is_alone(tone):
-            after_voice = self._voice.spoke_before(tone.start_s)
+            rang_s, after_voice = self.heard_ring, self._voice.spoke_before(tone.start_s)
             if is_beep_like(tone) and not self._keeps_cadence(tone, after_voice=after_voice):
                 self._pending = _Pending(tone, _quiet_s(tone, after_voice=after_voice), after_voice)
-            elif after_voice and not self._voice.has_waited:
-                self._doubt(tone, frame)
+            elif (suspicion := suspicion_of(tone)) is not None and self._is_in_place(suspicion, rang_s):
+                self._doubts.begin(suspicion, frame.end_s)
         return None
 
-    def _doubt(self, tone: Tone, frame: Frame) -> None:
-        """It comes where the beep of a greeting comes, and may be something else."""
-        suspicion = suspicion_of(tone)
-        if suspicion is None:
-            return
-        is_second_key = suspicion.why is Why.MAY_BE_KEY and any(is_key(one) for one in self._past[:-1])
-        if not is_second_key:
-            self._doubts.begin(suspicion, frame.end_s)
+    def _is_in_place(self, suspicion: Suspicion, rang_s: float | None) -> bool:
+        """It comes where a beep comes, at the end of the first words; one in a row is of that row."""
+        tone, after_greeting = suspicion.tone, not self._voice.has_waited
+        if suspicion.why is Why.MAY_BE_KEY:
+            after_greeting &= not any(is_key(one) for one in self._past[:-1])
+        elif rang_s is not None and tone.start_s - rang_s < suspicion.quiet_s:
+            return False
+        elif not self._voice.has_spoken:
+            return True
+        return after_greeting and self._voice.spoke_before(tone.start_s)
 
     def _again(self, pending: _Pending, tone: Tone) -> None:
         """The same tone once more: a double beep, or one with a hole in it; but at its frequency the busy tone."""

@@ -35,10 +35,15 @@ class VoiceBefore:
         self.level_db = max(frame.level_db, self.level_db - VOICE_FALLS_DB)
         speaks = frame.level_db > max(SPOKE_AT_DB, self.level_db - SPOKE_DB)
         if speaks:
-            self.has_waited |= len(self._spoken) == SPOKE_FRAMES and frame.end_s - self._spoken[-1] > TURN_S
+            self.has_waited |= self.has_spoken and frame.end_s - self._spoken[-1] > TURN_S
             self._spoken.append(frame.end_s)
         return speaks
 
+    @property
+    def has_spoken(self) -> bool:
+        """Somebody has, at any time."""
+        return len(self._spoken) == SPOKE_FRAMES
+
     def spoke_before(self, moment_s: float) -> bool:
         """Whether somebody spoke within a short time before a moment, in seconds since the answer."""
-        return len(self._spoken) == SPOKE_FRAMES and self._spoken[0] > moment_s - SPOKE_S
+        return self.has_spoken and self._spoken[0] > moment_s - SPOKE_S

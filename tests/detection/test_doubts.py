@@ -87,11 +87,26 @@ def test_not_in_a_conversation(hz):
 
 
 @pytest.mark.parametrize("hz", [(425.0,), KEY])
-def test_not_where_nobody_spoke(hz):
-    """A telephone system that rings once, or somebody who presses a key long after the last word."""
+def test_not_long_after_the_last_word(hz):
+    """A telephone that rings in the room, somebody who presses a key while our side speaks."""
     seconds = 1.0 if hz == (425.0,) else 0.2
-    for before in ((silence(1.0),), (speech(0.7), silence(4.0))):
-        assert heard(*before, tone(hz, seconds) * AT, silence(7.0))[1] == []
+    assert heard(speech(0.7), silence(4.0), tone(hz, seconds) * AT, silence(7.0))[1] == []
+
+
+def test_a_key_where_nobody_spoke_is_a_key():
+    """A machine would have said something."""
+    assert heard(silence(1.0), tone(KEY, 0.2) * AT, silence(7.0))[1] == []
+
+
+def test_one_ring_where_nobody_spoke_may_be_a_beep():
+    """It comes again, or somebody answers, or it was one."""
+    ring = tone((440.0,), 1.5) * AT
+    found, doubts = heard(silence(1.0), ring, silence(7.0))
+    assert [one.why for one in found if one.is_machine] == [Why.BEEP_BY_QUIET]
+    assert len(doubts) == 1
+    found, doubts = heard(silence(1.0), ring, silence(3.5), ring, silence(7.0))
+    assert not any(one.is_machine for one in found)
+    assert len(doubts) == 1, "only the first of a row"
 
 
 def test_a_doubt_says_nothing_about_who_answered():
