@@ -71,6 +71,7 @@ class _Pending:
     quiet_s: float
     after_voice: bool
     loud: int = 0
+    doubt: Finding | None = None
 
 
 class BeepJudge:
@@ -88,6 +89,7 @@ class BeepJudge:
         self._told = -1.0
         self._voice = VoiceBefore()
         self._doubts = DoubtWatch()
+        self._rang_s: float | None = None
         self.heard_ring: float | None = None
 
     @property
@@ -98,7 +100,7 @@ class BeepJudge:
     @property
     def doubt(self) -> Finding | None:
         """Something was heard that may have been a beep; None when nothing is in doubt."""
-        return self._doubts.doubt
+        return self._doubts.doubt or (None if self._pending is None else self._pending.doubt)
 
     @property
     def is_progress(self) -> bool:
@@ -152,31 +154,42 @@ class BeepJudge:
             self._again(pending, tone)
             return None
         heard = self._voice.level_db - FAINT_DB < tone.level_db > tone.before_db + QUIETER_DB
-        if heard and self._is_alone(tone):
-            rang_s, after_voice = self.heard_ring, self._voice.spoke_before(tone.start_s)
-            if is_beep_like(tone) and not self._keeps_cadence(tone, after_voice=after_voice):
-                self._pending = _Pending(tone, _quiet_s(tone, after_voice=after_voice), after_voice)
-            elif (suspicion := suspicion_of(tone)) is not None and self._is_in_place(suspicion, rang_s):
-                self._doubts.begin(suspicion, frame.end_s)
+        if heard and not self._is_pending(tone, frame):
+            suspicion = suspicion_of(tone)
+            if suspicion is not None and self._is_in_place(suspicion):
+                self._doubts.begin(suspicion)
+        self._rang_s = self.heard_ring
         return None
 
-    def _is_in_place(self, suspicion: Suspicion, rang_s: float | None) -> bool:
-        """It comes where a beep comes, at the end of the first words; one in a row is of that row."""
-        tone, after_greeting = suspicion.tone, not self._voice.has_waited
-        if suspicion.why is Why.MAY_BE_KEY:
-            after_greeting &= not any(is_key(one) for one in self._past[:-1])
-        elif rang_s is not None and tone.start_s - rang_s < suspicion.quiet_s:
+    def _is_pending(self, tone: Tone, frame: Frame) -> bool:
+        """Whether it only has to be followed by quiet."""
+        after_voice = self._voice.spoke_before(tone.start_s)
+        if not (is_beep_like(tone) and self._is_alone(tone)) or self._keeps_cadence(tone, after_voice=after_voice):
             return False
-        elif not self._voice.has_spoken:
-            return True
-        return after_greeting and self._voice.spoke_before(tone.start_s)
+        quiet_s = _quiet_s(tone, after_voice=after_voice)
+        self._pending = _Pending(tone, quiet_s, after_voice)
+        if quiet_s > CONFIRM_S:  # too long for a machine to record meanwhile
+            self._pending.doubt = Finding(Kind.MAY_BE_BEEP, round(frame.end_s, 3), Why.MAY_BE_BUSY)
+        return True
+
+    def _is_in_place(self, suspicion: Suspicion) -> bool:
+        """It comes where a beep comes, at the end of the first words; one in a row is of that row."""
+        tone, rang_s = suspicion.tone, self._rang_s
+        if suspicion.why is Why.MAY_BE_KEY and any(is_key(one) for one in self._past[:-1]):
+            return False
+        if suspicion.why is Why.MAY_BE_RING:
+            if rang_s is not None and tone.start_s - rang_s < suspicion.quiet_s:
+                return False
+            if not self._voice.has_spoken:
+                return True
+        return self._voice.ends_greeting(tone.start_s)
 
     def _again(self, pending: _Pending, tone: Tone) -> None:
         """The same tone once more: a double beep, or one with a hole in it; but at its frequency the busy tone."""
         if self._keeps_cadence(tone, after_voice=pending.after_voice):
             return
         longer = replace(pending.tone, end_s=tone.end_s, level_db=max(pending.tone.level_db, tone.level_db))
-        self._pending = _Pending(longer, pending.quiet_s, pending.after_voice)
+        self._pending = _Pending(longer, pending.quiet_s, pending.after_voice, doubt=pending.doubt)
 
     def _is_alone(self, tone: Tone) -> bool:
         """It is no note of a tune."""

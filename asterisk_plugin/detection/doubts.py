@@ -11,20 +11,23 @@ from dataclasses import dataclass
 
 from asterisk_plugin.detection.findings import Finding, Kind, Why
 from asterisk_plugin.detection.frames import Frame
-from asterisk_plugin.detection.tone_kinds import SHORTEST_S, is_beep_like, is_key, is_steady, ring_pause_s
+from asterisk_plugin.detection.tone_kinds import SHORTEST_S, is_beep_like, is_high, is_key, is_steady, ring_pause_s
 from asterisk_plugin.detection.tones import Run, Tone
 
 SPEAKS_FRAMES = 5
 """In so many frames after a tone somebody speaks: it was no beep."""
 
-FADES_S = 0.06
-"""So long after its end the tone itself may still be heard."""
+STILL_IT_HZ = 50.0
+"""What is so close to it is the tone itself: it fades, or a codec has torn it."""
 
 PICKS_UP_S = 0.5
 """A ring that does not come again so long after its pause, and that nobody answers with a word, was none."""
 
 PRESSED_S = 4.0
 """Who has pressed a key and hears nothing for so long says something."""
+
+TUNE_S, CONFIRM_S = 2.0, 0.16
+"""A tune does not pause for so long, nor a word for the shorter time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +38,13 @@ class Suspicion:
         tone: The tone.
         why: What else it may be.
         quiet_s: After so much quiet it was a beep.
+        from_s: After so much quiet it is in doubt.
     """
 
     tone: Tone
     why: Why
     quiet_s: float
+    from_s: float = 0.0
 
 
 class DoubtWatch:
@@ -54,9 +59,9 @@ class DoubtWatch:
         self._of: Suspicion | None = None
         self._spoken = 0
 
-    def begin(self, suspicion: Suspicion, now_s: float) -> None:
-        """Doubt a tone from now on, instead of one before it."""
-        self.doubt = Finding(Kind.MAY_BE_BEEP, round(now_s, 3), suspicion.why)
+    def begin(self, suspicion: Suspicion) -> None:
+        """Doubt a tone that has just ended, instead of one before it."""
+        self.end()
         self._of, self._spoken = suspicion, 0
 
     def end(self) -> None:
@@ -72,13 +77,17 @@ class DoubtWatch:
             speaks: Somebody speaks in this frame.
         """
         suspicion = self._of
-        if suspicion is None or frame.end_s <= suspicion.tone.end_s + FADES_S:
+        if suspicion is None:
             return False
-        self._spoken += speaks
-        if self._spoken >= SPEAKS_FRAMES or (run is not None and run.end_s - run.start_s >= SHORTEST_S):
+        tone, passed_s = suspicion.tone, frame.end_s - suspicion.tone.end_s
+        self._spoken += speaks and all(abs(frame.hz[0] - hz) > STILL_IT_HZ for hz in tone.hz)
+        sounds_again = run is not None and run.start_s > tone.end_s and run.end_s - run.start_s >= SHORTEST_S
+        if self._spoken >= SPEAKS_FRAMES or sounds_again:
             self.end()
             return False
-        if frame.end_s - suspicion.tone.end_s < suspicion.quiet_s:
+        if self.doubt is None and passed_s >= suspicion.from_s:
+            self.doubt = Finding(Kind.MAY_BE_BEEP, round(frame.end_s, 3), suspicion.why)
+        if passed_s < suspicion.quiet_s:
             return False
         self.end()
         return True
@@ -91,4 +100,6 @@ def suspicion_of(tone: Tone) -> Suspicion | None:
         return Suspicion(tone, Why.MAY_BE_RING, pause_s + PICKS_UP_S)
     if is_key(tone) and is_steady(tone):
         return Suspicion(tone, Why.MAY_BE_KEY, PRESSED_S)
+    if is_beep_like(tone) or is_high(tone):
+        return Suspicion(tone, Why.MAY_BE_NOTE, TUNE_S, CONFIRM_S)
     return None

@@ -36,7 +36,8 @@ class Why(enum.StrEnum):
     BEEP_BY_QUIET = "beep-by-quiet"
     MAY_BE_RING = "may-be-ring"
     MAY_BE_KEY = "may-be-key"
-    MAY_BE_VOICE = "may-be-voice"
+    MAY_BE_NOTE = "may-be-note"
+    MAY_BE_BUSY = "may-be-busy"
 
 
 @dataclass(frozen=True, slots=True)

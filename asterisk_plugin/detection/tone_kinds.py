@@ -31,6 +31,9 @@ HIGH_HZ, HIGH_PURITY, HIGH_SPREAD, HIGH_S = 1200.0, 0.09, 1.5, 0.25
 """Above it no vowel is so steady: less pure by that much is enough, and it may move that many
 times as far; but one that is so long could be a note that is blown."""
 
+TORN_S, TORN_PURITY = 0.14, 0.9
+"""What GSM 06.10 leaves of a beep above that in noise: pieces that move, and are still mostly one component."""
+
 TWO_PURITY = 0.95
 """Two neighbouring overtones of a vowel are less pure than two tones."""
 
@@ -72,6 +75,13 @@ def is_beep_like(tone: Tone) -> bool:
     """It is as steady and pure as a beep, at a beep's frequencies, and neither a key nor a vowel."""
     in_band = all(within(hz, BEEP_HZ) for hz in tone.hz)
     return in_band and is_steady(tone) and not is_key(tone) and not _is_vowel(tone, _purity(tone))
+
+
+def is_high(tone: Tone) -> bool:
+    """It is where no vowel is, and so long that it can be a beep that a codec has torn."""
+    return (
+        tone.hz[0] > HIGH_HZ and within(tone.hz[-1], BEEP_HZ) and tone.lasted_s >= TORN_S and tone.purity >= TORN_PURITY
+    )
 
 
 def is_steady(tone: Tone) -> bool:

@@ -16,6 +16,9 @@ cadence of the busy tone is then believed: it is a machine's, or that of a line 
 TURN_S = 1.7
 """Who speaks again after so long has waited for somebody. The breath of a greeting is 1.6 s at most."""
 
+ENDS_S = 2.0
+"""The beep comes no later after the last loud syllable of a greeting."""
+
 
 class VoiceBefore:
     """Follows the voice, from the frames in which no tone sounds.
@@ -47,3 +50,7 @@ class VoiceBefore:
     def spoke_before(self, moment_s: float) -> bool:
         """Whether somebody spoke within a short time before a moment, in seconds since the answer."""
         return self.has_spoken and self._spoken[0] > moment_s - SPOKE_S
+
+    def ends_greeting(self, moment_s: float) -> bool:
+        """Whether what was spoken until just before a moment was one greeting, as a machine's is."""
+        return self.has_spoken and not self.has_waited and self._spoken[-1] > moment_s - ENDS_S
