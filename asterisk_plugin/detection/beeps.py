@@ -119,10 +119,11 @@ class BeepJudge:
         """What this frame shows."""
         ended = self._tracker.take(frame)
         run = self._tracker.run
-        speaks = run is None and self._voice.take(frame)
+        if run is None:
+            self._voice.take(frame)
         found = self._after(frame) if ended is None else self._ended(ended, frame)
         found = found or self._endless(frame)
-        if found is None and self._doubts.take(frame, run, speaks=speaks):
+        if found is None and self._doubts.take(frame, run, speaks=self._voice.may_be(frame)):
             return self._tell(Kind.BEEP, Why.BEEP_BY_QUIET, frame)
         return found
 

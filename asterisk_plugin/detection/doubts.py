@@ -14,8 +14,8 @@ from asterisk_plugin.detection.frames import Frame
 from asterisk_plugin.detection.tone_kinds import SHORTEST_S, is_beep_like, is_high, is_key, is_steady, ring_pause_s
 from asterisk_plugin.detection.tones import Run, Tone
 
-SPEAKS_FRAMES = 5
-"""In so many frames after a tone somebody speaks: it was no beep."""
+SPEAKS_FRAMES = 4
+"""In so many frames after a tone somebody speaks: it was no beep. "Si?" has seven."""
 
 STILL_IT_HZ = 50.0
 """What is so close to it is the tone itself: it fades, or a codec has torn it."""
@@ -74,7 +74,7 @@ class DoubtWatch:
         Args:
             frame: What came.
             run: The tone that sounds, if one does.
-            speaks: Somebody speaks in this frame.
+            speaks: Somebody may speak in this frame.
         """
         suspicion = self._of
         if suspicion is None:

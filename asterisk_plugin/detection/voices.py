@@ -13,8 +13,11 @@ SPOKE_S, SPOKE_FRAMES, SPOKE_DB, SPOKE_AT_DB = 2.5, 15, 15.0, -48.0
 """Somebody spoke just before a tone: so many frames within so long before it, no more below the loudest. A tone in the
 cadence of the busy tone is then believed: it is a machine's, or that of a line that was hung up."""
 
-TURN_S = 1.7
-"""Who speaks again after so long has waited for somebody. The breath of a greeting is 1.6 s at most."""
+OTHER_DB = 20.0
+"""So far below the voice before a tone another one may be after it."""
+
+TURN_S, WORD_FRAMES = 1.7, 8
+"""Who speaks again so long after a word has waited for somebody. The breath of a greeting is 1.6 s at most."""
 
 ENDS_S = 2.0
 """The beep comes no later after the last loud syllable of a greeting."""
@@ -33,14 +36,16 @@ class VoiceBefore:
         self.has_waited = False
         self._spoken = deque([-SPOKE_S], SPOKE_FRAMES)
 
-    def take(self, frame: Frame) -> bool:
-        """Take a frame without a tone; returns whether somebody speaks in it."""
+    def take(self, frame: Frame) -> None:
+        """Take a frame without a tone."""
         self.level_db = max(frame.level_db, self.level_db - VOICE_FALLS_DB)
-        speaks = frame.level_db > max(SPOKE_AT_DB, self.level_db - SPOKE_DB)
-        if speaks:
-            self.has_waited |= self.has_spoken and frame.end_s - self._spoken[-1] > TURN_S
+        if frame.level_db > max(SPOKE_AT_DB, self.level_db - SPOKE_DB):
+            self.has_waited |= len(self._spoken) >= WORD_FRAMES and frame.end_s - self._spoken[-1] > TURN_S
             self._spoken.append(frame.end_s)
-        return speaks
+
+    def may_be(self, frame: Frame) -> bool:
+        """Whether somebody may speak in a frame, also somebody else, further from the telephone."""
+        return frame.level_db > max(SPOKE_AT_DB, self.level_db - OTHER_DB)
 
     @property
     def has_spoken(self) -> bool:

@@ -57,6 +57,14 @@ def test_a_word_ends_it(hz, after_s):
     assert end_s + after_s < until_s < end_s + after_s + 0.3
 
 
+@pytest.mark.parametrize("softer_db", [0.0, 12.0])
+def test_one_syllable_is_a_word(softer_db):
+    """Of somebody else than who spoke before, who is put through."""
+    word = speech(0.16, 3) * 10 ** (-softer_db / 20)
+    parts = (speech(1.5), silence(0.4), tone((425.0,), 1.0) * AT, silence(3.9), word, silence(7.0))
+    assert not any(one.is_machine for one in heard(*parts)[0])
+
+
 @pytest.mark.parametrize(
     ("steps", "hz"), [((1.0, 4.0), 425.0), ((1.0, 5.0), 425.0), ((1.5, 3.0), 425.0), ((1.5, 3.5), 440.0)]
 )
