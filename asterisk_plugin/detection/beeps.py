@@ -231,7 +231,6 @@ class BeepJudge:
 
     def _tell(self, kind: Kind, why: Why, frame: Frame) -> Finding:
         self._told, self._pending = frame.end_s, None
-        self._doubts.end()
         return Finding(kind, round(frame.end_s, 3), why)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from asterisk_plugin.detection.detector import Detector
 from asterisk_plugin.detection.findings import Finding, Kind, Settings, Why
-from tests.detection.sounds import cadence, silence, tone
+from tests.detection.sounds import cadence, faded, silence, tone
 from tests.detection.voice import line, speech
 
 AT = 10 ** (-24 / 20) * np.sqrt(2)
@@ -115,6 +115,46 @@ def test_one_ring_where_nobody_spoke_may_be_a_beep():
     found, doubts = heard(silence(1.0), ring, silence(3.5), ring, silence(7.0))
     assert not any(one.is_machine for one in found)
     assert len(doubts) == 1, "only the first of a row"
+
+
+def test_a_person_who_says_one_word_and_waits_is_in_a_conversation():
+    """ "Si?", and two seconds later more: a key after that is not in doubt."""
+    parts = (speech(0.2, 3), silence(2.5), speech(1.5, 4), silence(0.3), tone(KEY, 0.2) * AT, silence(7.0))
+    assert heard(*parts)[1] == []
+
+
+@pytest.mark.parametrize("hz", [1320.0, 1157.0])
+def test_a_note_in_its_place_is_a_beep_after_a_short_quiet(hz):
+    """A vowel, or the last of what may be a tune, shortly before it: it does not stand alone."""
+    at = np.arange(1600) / 8000
+    vowel = faded(np.sin(2 * np.pi * 523 * (at + 0.00036 * np.sin(2 * np.pi * 6 * at)))) * AT
+    greeting = (speech(1.5), silence(0.1), vowel, silence(0.3), tone((hz,), 0.3) * AT)
+    found, ((doubt, _),) = heard(*greeting, silence(4.0))
+    assert doubt.why is Why.MAY_BE_NOTE
+    assert 2.4 + 0.16 <= doubt.at_s < 2.4 + 0.25, "not within a word"
+    assert [one.why for one in found if one.is_machine] == [Why.BEEP_BY_QUIET]
+    assert not any(one.is_machine for one in heard(*greeting, silence(1.5), speech(1.0, 3), silence(4.0))[0])
+
+
+def test_a_high_tone_that_a_codec_has_torn():
+    """It trembles too much for a beep, and where no vowel is; its last scraps are no speech."""
+    at = np.arange(9600) / 8000
+    torn = np.sin(2 * np.pi * 2100 * at + 1.6 * np.sin(2 * np.pi * 6 * at)) * AT
+    torn[2400:2700] = torn[5600:5900] = 0
+    scraps = cadence((2100.0,), (0.03, 0.05), 4) * AT
+    found, doubts = heard(speech(1.5), silence(0.4), torn, silence(0.03), scraps, silence(4.0))
+    assert doubts[-1][0].why is Why.MAY_BE_NOTE
+    assert [one.why for one in found if one.is_machine] == [Why.BEEP_BY_QUIET]
+
+
+def test_in_doubt_while_it_is_waited_for_a_busy_tone():
+    """440 Hz for 0.4 s after a pause may come again; a machine that has beeped records by then."""
+    found, ((doubt, until_s),) = heard(speech(0.7), silence(3.0), tone((440.0,), 0.4) * AT, silence(2.0))
+    assert 4.1 <= doubt.at_s < 4.2
+    (beep,) = [one for one in found if one.is_machine]
+    assert beep.why is Why.BEEP
+    assert beep.at_s > doubt.at_s + 0.4
+    assert until_s == pytest.approx(beep.at_s, abs=0.05)
 
 
 def test_a_doubt_says_nothing_about_who_answered():
