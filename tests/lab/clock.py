@@ -7,6 +7,7 @@ event loop runs, stays true.
 from __future__ import annotations
 
 import datetime as dt
+import os
 import time
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,6 +17,7 @@ import holidays
 from tests.lab.provision import find_faketime
 
 BERLIN = ZoneInfo("Europe/Berlin")
+_SITE = Path(__file__).parent / "python_at"
 
 
 def next_working_tuesday(hour: int = 11, minute: int = 0) -> dt.datetime:
@@ -38,7 +40,8 @@ def at(moment: dt.datetime) -> dict[str, str]:
         "LD_PRELOAD": str(find_faketime()),
         "FAKETIME": f"{offset_s:+.3f}",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "PYTHONPATH": str(Path(__file__).parent / "python_at"),
+        # Before what is there already: the service under test is then the one that the tests belong to.
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(_SITE), os.environ.get("PYTHONPATH", "")))),
     }
 
 
