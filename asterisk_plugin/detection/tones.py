@@ -147,8 +147,8 @@ class ToneTracker:
             if share:
                 run.extend(frame, share, clear)
                 return None
-            if run.missing < 1 and frame.level_db > run.level_db - 20:
-                # One frame may be lost or badly coded.
+            if run.missing < 1 and (frame.level_db > run.level_db - 20 or frame.level_db == QUIETEST_DB):
+                # One frame may be badly coded, or lost: that is sheer silence.
                 run.missing += 1
                 return None
         self.run = self._begun(frame, clear)
