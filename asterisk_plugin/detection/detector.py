@@ -117,8 +117,10 @@ class Detector:
         if not spoken:
             return self._nobody(now_s)
         machine = self._goes_on(spoken, now_s)
-        if machine is not None or self.greeting_verdict is not None or self._beeps.may_tell_soon:
+        if machine is not None or self.greeting_verdict is not None:
             return machine
+        if self._beeps.may_tell_soon:
+            return self._in_doubt(now_s)
         first = chains(spoken, own.pause_after_short_s)[0]
         lasted_s = first[-1].end_s - first[0].start_s
         if lasted_s > own.short_s:
@@ -132,9 +134,17 @@ class Detector:
             return Finding(Kind.NOT_SURE, now_s, Why.STILL_SPEAKING)
         return None
 
+    def _in_doubt(self, now_s: float) -> Finding | None:
+        """Nobody is called a person while a tone may have been a beep; an agent must be there in time all the same."""
+        if not self._settings.undecided_s or now_s < self._settings.doubt_s:
+            return None
+        return Finding(Kind.NOT_SURE, now_s, Why.STILL_SPEAKING if self.doubt is None else self.doubt.why)
+
     def _nobody(self, now_s: float) -> Finding | None:
         if self.greeting_verdict is not None or now_s < self._settings.silence_s:
             return None
+        if self._beeps.may_tell_soon:
+            return self._in_doubt(now_s)
         rings = self._beeps.heard_ring is not None
         return Finding(Kind.NOT_SURE, now_s, Why.RING_BACK) if rings else Finding(Kind.PERSON, now_s, Why.SILENCE)
 

@@ -76,6 +76,8 @@ class Settings:
         music_s: So long without a pause, with the steady notes of music.
         listen_s: Cadence is followed so long since the answer; beeps are listened for without end.
         undecided_s: Somebody who still speaks so long after the answer is given as NOT_SURE; 0: wait for the end.
+        doubt_s: The same of a tone that may be a beep, unless it is to be waited for the end: in Italy an agent must be
+            there 3 s after the answer.
     """
 
     silence_s: float = 1.9
@@ -88,3 +90,4 @@ class Settings:
     music_s: float = 4.0
     listen_s: float = 30.0
     undecided_s: float = 1.9
+    doubt_s: float = 2.7

@@ -60,12 +60,12 @@ HUM_HZ = 380.0
 """The hum of the mains reaches up to here."""
 
 RINGS = (
-    *(((415.0, 435.0), (0.9, 1.12), 5.0), ((415.0, 435.0), (1.4, 1.6), 3.0), ((433.0, 447.0), (1.4, 1.6), 3.5)),
+    *(((415.0, 435.0), (0.9, 1.12), 5.0), ((415.0, 435.0), (1.4, 1.6), 3.5), ((433.0, 447.0), (1.4, 1.6), 3.5)),
     ((392.0, 488.0), (1.85, 2.15), 4.0),
 )
 """Where a ring is, how long it lasts, and how long it pauses: 425 Hz for 1 s in Germany, Italy, the Netherlands (4 s of
-pause) and Sweden (5 s), and for 1.5 s in Spain; 440 Hz for 1.5 s in France; 440 + 480 Hz for 2 s in America (Asterisk's
-indications.conf says the same)."""
+pause) and Sweden (5 s), and for 1.5 s in Spain (3 s); 440 Hz for 1.5 s in France; 440 + 480 Hz for 2 s in America
+(Asterisk's indications.conf says the same)."""
 
 BUSY_S = (0.16, 0.6)
 """A busy tone is so long."""
