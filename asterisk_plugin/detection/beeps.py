@@ -89,7 +89,7 @@ class BeepJudge:
         self._told = -1.0
         self._voice = VoiceBefore()
         self._doubts = DoubtWatch()
-        self._rang_s: float | None = None
+        self._rang_s: float | None = None  # the ring before the tone that is judged
         self.heard_ring: float | None = None
 
     @property
