@@ -136,9 +136,10 @@ class Detector:
 
     def _in_doubt(self, now_s: float) -> Finding | None:
         """Nobody is called a person while a tone may have been a beep; an agent must be there in time all the same."""
-        if not self._settings.undecided_s or now_s < self._settings.doubt_s:
+        doubt, own = self.doubt, self._settings
+        if doubt is None or not own.undecided_s or now_s < own.doubt_s:
             return None
-        return Finding(Kind.NOT_SURE, now_s, Why.STILL_SPEAKING if self.doubt is None else self.doubt.why)
+        return Finding(Kind.NOT_SURE, now_s, Why.RING_BACK if doubt.why is Why.MAY_BE_RING else doubt.why)
 
     def _nobody(self, now_s: float) -> Finding | None:
         if self.greeting_verdict is not None or now_s < self._settings.silence_s:

@@ -172,6 +172,6 @@ def test_before_the_connection_it_is_waited_for_a_little(before):
     """No person is named in doubt; but an agent must be there in time."""
     parts = (*before, tone((425.0,), 1.0) * AT, silence(7.0))
     found, _ = heard(*parts, undecided_s=1.9)
-    assert (found[0].kind, found[0].why) == (Kind.NOT_SURE, Why.MAY_BE_RING)
+    assert (found[0].kind, found[0].why) == (Kind.NOT_SURE, Why.RING_BACK)
     assert 2.7 <= found[0].at_s < 2.8
     assert found[-1].kind is Kind.BEEP
