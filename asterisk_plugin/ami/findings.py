@@ -160,9 +160,16 @@ HEARING_MODULES = ("app_audiosocket", "app_chanspy", "app_originate", "app_usere
 """What brings the sound of answered calls to the service."""
 
 
+MUTING_MODULE = "res_mutestream"
+"""What keeps our side silent while it is not clear whether a beep was heard."""
+
+
 def judge_hearing(modules: Mapping[str, bool]) -> Check:
     """Whether machines can be heard, from all modules and whether each runs."""
     missing = [name for name in HEARING_MODULES if not modules.get(name, False)]
+    if not missing and not modules.get(MUTING_MODULE, False):
+        sentence = f"not loaded: {MUTING_MODULE}; a word may be left on a machine whose beep could be a ring or a key"
+        return Check("machines", State.WARN, sentence, "load it in modules.conf")
     if not missing:
         return Check("machines", State.OK, "the sound of answered calls can be brought to the service")
     instead = (

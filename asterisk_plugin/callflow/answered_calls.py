@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from asterisk_plugin.callflow.answered import EVENT, LISTEN_S
 from asterisk_plugin.callflow.call_track import due_of, waits_for_agent
 from asterisk_plugin.callflow.hearing import greeting_end_s, heard_of
-from asterisk_plugin.callflow.running_legs import agents_of, messages_to
-from asterisk_plugin.callflow.trunk_legs import READ_TIMEOUT_S
+from asterisk_plugin.callflow.machine_calls import ACTION_TIMEOUT_S, NORMAL_CLEARING, MachineCalls
+from asterisk_plugin.callflow.muting import Muting
 from asterisk_plugin.core.answering import AnswerLimit
 from asterisk_plugin.core.attempt_end import Heard
 from asterisk_plugin.core.channels import plain_address, without_number
 from asterisk_plugin.core.site import DialMode, OnMachine
-from asterisk_plugin.detection.findings import Why
+from asterisk_plugin.detection.findings import Kind, Why
 from asterisk_plugin.errors import ManagerError, StoreError
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from asterisk_plugin.core.site import Campaign
     from asterisk_plugin.detection.findings import Finding
 
-NORMAL_CLEARING = "16"  # Q.850
-ACTION_TIMEOUT_S = 2.0
 ASKED_FIRST_S = 0.5
 """A dialplan that asks who answered has said so by then."""
 
@@ -40,8 +38,6 @@ ENDED_S = 0.5
 
 TRIES, AGAIN_S = 10, 1.0
 """So often a message that could not be played is tried again, with so many seconds between."""
-
-A_MACHINE = "A machine has answered: leave no message"
 
 _log = logging.getLogger("ringfence.attempts")
 
@@ -56,7 +52,7 @@ class AnsweredCalls:
         listener: Listens to legs that talk; None: nobody does.
         limit_of: How long a person of a campaign and country may be without an agent.
         on_event: Told what to count: `machine-cut`, `machine-warned`, `no-agent-cut`, `abandoned-message`,
-            `not-listened` or `not-listened-cut`.
+            `line-muted`, `not-muted`, `not-listened` or `not-listened-cut`.
         changed: Told of a call about which something is known now.
         start: Begins what takes time.
     """
@@ -75,6 +71,8 @@ class AnsweredCalls:
     ) -> None:
         self._name, self._gate, self._manager, self._listener = name, gate, manager, listener
         self._limit_of, self._on_event, self._changed, self._start = limit_of, on_event, changed, start
+        self._machines = MachineCalls(name, manager, on_event)
+        self._muting = Muting(name, manager=manager, on_event=on_event, changed=changed, start=start)
 
     def campaign_of(self, track: CallTrack) -> Campaign | None:
         """The campaign a call is made for; None when nobody knows it."""
@@ -100,10 +98,15 @@ class AnsweredCalls:
 
     def resume(self, track: CallTrack) -> None:
         """Go on with an answered call of which something may have been missed."""
+        self._muting.settle(track)
         if track.agent_s is None and track.message_s is None:
             track.is_sure = False
             track.due_s = None
             self._expect_agent(track)
+
+    async def leave(self, track: CallTrack) -> None:
+        """The service ends, the call goes on."""
+        await self._muting.release(track)
 
     def _told(self, track: CallTrack, event: Mapping[str, str]) -> None:
         now_s = track.since_answer(self._gate.clock())
@@ -186,6 +189,7 @@ class AnsweredCalls:
             place = {"Context": "ringfence-objection", "Exten": "abandoned", "Priority": "1"}
             action, fields, told = "Redirect", place, {"Message": "yes", "At": f"{at_s:.3f}"}
             track.message_s = at_s
+            await self._muting.release(track)
         else:
             action, fields, told = "Hangup", {"Cause": NORMAL_CLEARING}, {}
         try:
@@ -237,10 +241,13 @@ class AnsweredCalls:
         self._on_event("not-listened")
         campaign = self.campaign_of(track)
         if campaign is not None and campaign.dial_mode is DialMode.RECORDED:
-            await self._hang_up(track, "not-listened-cut")  # it would be left on a machine
+            await self._machines.hang_up(track, "not-listened-cut")  # it would be left on a machine
 
     def _found(self, track: CallTrack, began_s: float, finding: Finding) -> None:
         """What was heard on a leg that talks, from `began_s` after the answer on."""
+        if finding.kind in (Kind.MAY_BE_BEEP, Kind.NO_BEEP):
+            self._doubts(track, finding)
+            return
         if track.has_ended or (not finding.is_machine and track.heard not in (Heard.NOT_HEARD, Heard.NOT_SURE)):
             return
         before_s = track.heard_s
@@ -257,42 +264,25 @@ class AnsweredCalls:
             self._expect_agent(track)
         self._changed(track)
 
+    def _doubts(self, track: CallTrack, finding: Finding) -> None:
+        """A machine that may record now gets no word; but nobody is kept from the message of an abandoned call."""
+        campaign = self.campaign_of(track)
+        if finding.kind is Kind.NO_BEEP:
+            self._muting.unmute(track)
+        elif campaign is not None and campaign.on_machine is OnMachine.HANG_UP and track.message_s is None:
+            self._muting.mute(track)
+
     def _is_machine(self, track: CallTrack) -> None:
         campaign = self.campaign_of(track)
         if campaign is not None and campaign.on_machine is OnMachine.WARN:
-            self._start(self._warn(track))
+            self._start(self._machines.warn(track))
         else:
-            self._start(self._hang_up(track, "machine-cut"))
+            self._start(self._machines.hang_up(track, "machine-cut"))
 
     def _end_machine(self, track: CallTrack) -> None:
         """Its dialplan goes on with a leg that it was to hang up: option F of another Dial() leads elsewhere."""
         if not track.has_ended:
-            self._start(self._hang_up(track, "machine-cut"))
-
-    async def _hang_up(self, track: CallTrack, why: str) -> None:
-        fields = {"Channel": track.channel, "Cause": NORMAL_CLEARING}
-        try:
-            await self._manager().send_action("Hangup", fields, ACTION_TIMEOUT_S)
-        except ManagerError as exc:
-            _log.error("%s: `%s` is not hung up (%s): %s", self._name, _shown(track), why, exc)
-            return
-        self._on_event(why)
-
-    async def _warn(self, track: CallTrack) -> None:
-        try:
-            agents = await agents_of(self._manager(), track.channel)
-        except ManagerError as exc:
-            _log.error("%s: the agent of `%s` was not warned of a machine: %s", self._name, _shown(track), exc)
-            return
-        for agent in agents:
-            told = messages_to(agent, "", text=A_MACHINE, event="RingfenceMachine", variable="RINGFENCE_MACHINE")
-            for name, fields in told:
-                try:
-                    await self._manager().send_action(name, fields, READ_TIMEOUT_S)
-                except ManagerError as exc:
-                    _log.warning("%s: `%s` was not warned by %s: %s", self._name, without_number(agent), name, exc)
-        if agents:
-            self._on_event("machine-warned")
+            self._start(self._machines.hang_up(track, "machine-cut"))
 
 
 def _shown(track: CallTrack) -> str:

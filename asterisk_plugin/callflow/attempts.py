@@ -185,6 +185,7 @@ class Attempts(AmiListener):
     async def close(self) -> None:
         """Stop; calls that run are found again by the next service."""
         self._wait_no_more()
+        await asyncio.gather(*map(self._answered_calls.leave, self._calls))
         for track in self._calls:
             track.end()
         await super().close()

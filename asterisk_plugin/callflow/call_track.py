@@ -25,6 +25,23 @@ UNHEARD_DUE_S = 8.0
 
 
 @dataclass(slots=True)
+class Mute:
+    """Whether our side of a leg is silent.
+
+    Args:
+        is_wanted: It should be.
+        may_be_on: It is, or nobody knows.
+        times: So often it was begun.
+        is_at_work: Asterisk is being told.
+    """
+
+    is_wanted: bool = False
+    may_be_on: bool = False
+    times: int = 0
+    is_at_work: bool = False
+
+
+@dataclass(slots=True)
 class CallTrack:
     """A call that runs; changes as events come. Times are seconds since `began_at`, those since the answer say so.
 
@@ -45,6 +62,7 @@ class CallTrack:
         message_s: The message of an abandoned call began, since the answer.
         dial_status: How dialling ended.
         is_sure: Nothing of it was missed.
+        mute: Whether our side is silent.
     """
 
     unique_id: str
@@ -63,6 +81,7 @@ class CallTrack:
     message_s: float | None = None
     dial_status: str = ""
     is_sure: bool = True
+    mute: Mute = field(default_factory=Mute)
     timers: list[asyncio.TimerHandle] = field(default_factory=list)
     is_heard: bool = False
     """Somebody listens to it, or has."""
@@ -112,7 +131,8 @@ def text_of(track: CallTrack) -> str:
     """A running call as text, for a service that is restarted."""
     values = {name: getattr(track, name) for name in _KEPT}
     leg = None if track.leg is None else asdict(track.leg)
-    return json.dumps({**values, "began_at": track.began_at.isoformat(), "leg": leg}, separators=(",", ":"))
+    mute = {"mute": True} if track.mute.may_be_on else {}
+    return json.dumps({**values, **mute, "began_at": track.began_at.isoformat(), "leg": leg}, separators=(",", ":"))
 
 
 def track_of(text: str) -> CallTrack:
@@ -126,6 +146,7 @@ def track_of(text: str) -> CallTrack:
     if leg is not None:
         leg = PassedLeg(**{**leg, "terms": CallTerms(**leg["terms"])})
     values["heard"] = Heard(values["heard"])
+    values["mute"] = Mute(may_be_on=bool(values.get("mute")))
     return CallTrack(**{**values, "began_at": dt.datetime.fromisoformat(values["began_at"]), "leg": leg})
 
 

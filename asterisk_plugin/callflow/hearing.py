@@ -6,13 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from asterisk_plugin.core.attempt_end import Heard
-from asterisk_plugin.detection.findings import Kind, Settings, Why
+from asterisk_plugin.detection.findings import Finding, Kind, Settings, Why
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from asterisk_plugin.callflow.ami_listener import Manager
-    from asterisk_plugin.detection.findings import Finding
 
 BYTES_A_SECOND = 16_000
 _PAUSES = Settings()
@@ -20,6 +19,11 @@ _PAUSES = Settings()
 
 class Detector(Protocol):
     """Tells persons from machines, as `detection.detector.Detector` does."""
+
+    @property
+    def doubt(self) -> Finding | None:
+        """What was heard may have been a beep; None when nothing is in doubt."""
+        ...
 
     def take(self, samples: bytes) -> Finding | None:
         """Hear what came; returns what it shows."""
@@ -99,13 +103,15 @@ class TalkHearing:
     Args:
         detector: A fresh one: it hears the call from now on.
         most_s: Longest time to listen, in seconds of sound.
-        on_finding: Told of each finding; nothing comes after that of a machine.
+        on_finding: Told of each finding; nothing comes after that of a machine. MAY_BE_BEEP is always followed by a
+            machine or by NO_BEEP.
     """
 
     def __init__(self, detector: Detector, most_s: float, on_finding: Callable[[Finding], None]) -> None:
         self._detector, self._left_bytes, self._on_finding = detector, most_s * BYTES_A_SECOND, on_finding
         self.began = asyncio.Event()
         """Sound comes."""
+        self._doubt: Finding | None = None
 
     def take(self, samples: bytes) -> bool:
         """Hear what came."""
@@ -114,7 +120,19 @@ class TalkHearing:
         finding = self._detector.take(samples)
         if finding is not None:
             self._on_finding(finding)
-        return self._left_bytes <= 0 or (finding is not None and finding.is_machine)
+            if finding.is_machine:
+                self._doubt = None  # it was right
+                return True
+        self._doubts(self._detector.doubt if self._left_bytes > 0 else None)
+        return self._left_bytes <= 0
 
     def ended(self) -> None:
         """No more sound will come."""
+        self._doubts(None)
+
+    def _doubts(self, doubt: Finding | None) -> None:
+        before, self._doubt = self._doubt, doubt
+        if doubt is not None and before is None:
+            self._on_finding(doubt)
+        elif doubt is None and before is not None:
+            self._on_finding(Finding(Kind.NO_BEEP, before.at_s, before.why))

@@ -6,11 +6,11 @@ their cadence, special information tones come as three. What a tone by itself ma
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, replace
 
+from asterisk_plugin.detection.doubts import DoubtWatch, Suspicion, suspicion_of
 from asterisk_plugin.detection.findings import Finding, Kind, Why
-from asterisk_plugin.detection.frames import QUIETEST_DB, Frame
+from asterisk_plugin.detection.frames import Frame
 from asterisk_plugin.detection.tone_kinds import (
     BUSY_S,
     SHORTEST_S,
@@ -18,6 +18,7 @@ from asterisk_plugin.detection.tone_kinds import (
     is_busy,
     is_double_ring,
     is_information,
+    is_key,
     is_note,
     is_progress,
     is_ring,
@@ -25,6 +26,7 @@ from asterisk_plugin.detection.tone_kinds import (
     within,
 )
 from asterisk_plugin.detection.tones import Run, Tone, ToneTracker
+from asterisk_plugin.detection.voices import VoiceBefore
 
 TONAL_S = 0.06
 """Shorter is nothing: a vowel can be as pure for two frames."""
@@ -35,8 +37,8 @@ CONFIRM_S = 0.16
 QUIETER_DB = 8.0
 """By so much what follows a beep is below it, and something shortly before it: notes run into each other."""
 
-FAINT_DB, VOICE_FALLS_DB = 24.0, 0.02
-"""A tone so far below the loudest frames of the voice is behind it (a radio); that limit sinks by 1 dB a second."""
+FAINT_DB = 24.0
+"""A tone so far below the loudest frames of the voice is behind it (a radio)."""
 
 HOLE_S = 0.045
 """A lost packet tears a tone apart for so long; double beeps pause longer."""
@@ -62,10 +64,6 @@ BUSY_PAUSE = 1.4
 REPEATED_S = 0.7
 """After so long nothing belongs to a tone any more."""
 
-SPOKE_S, SPOKE_FRAMES, SPOKE_DB, SPOKE_AT_DB = 2.5, 15, 15.0, -48.0
-"""Somebody spoke just before a tone: so many frames within so long before it, no more below the loudest. A tone in the
-cadence of the busy tone is then believed: it is a machine's, or that of a line that was hung up."""
-
 
 @dataclass(slots=True)
 class _Pending:
@@ -73,6 +71,7 @@ class _Pending:
     quiet_s: float
     after_voice: bool
     loud: int = 0
+    doubt: Finding | None = None
 
 
 class BeepJudge:
@@ -88,8 +87,9 @@ class BeepJudge:
         self._pending: _Pending | None = None
         self._past: list[Tone] = []
         self._told = -1.0
-        self._voice_db = QUIETEST_DB
-        self._spoken = deque([-SPOKE_S], SPOKE_FRAMES)
+        self._voice = VoiceBefore()
+        self._doubts = DoubtWatch()
+        self._rang_s: float | None = None  # the ring before the tone that is judged
         self.heard_ring: float | None = None
 
     @property
@@ -98,25 +98,34 @@ class BeepJudge:
         return self._tracker.run
 
     @property
+    def doubt(self) -> Finding | None:
+        """Something was heard that may have been a beep; None when nothing is in doubt."""
+        return self._doubts.doubt or (None if self._pending is None else self._pending.doubt)
+
+    @property
     def is_progress(self) -> bool:
         """Something like ring-back sounds now."""
         return self._tracker.run is not None and is_progress(self._tracker.run.closed())
 
     @property
     def may_tell_soon(self) -> bool:
-        """A tone sounds, or is waited for to have been a beep."""
+        """A tone sounds that may become a beep, or it is waited whether one was."""
         run = self._tracker.run
-        return self._pending is not None or (run is not None and run.end_s - run.start_s >= SHORTEST_S)
+        if self._pending is not None or self.doubt is not None:
+            return True
+        return run is not None and SHORTEST_S <= run.end_s - run.start_s <= ENDLESS_S
 
     def take(self, frame: Frame) -> Finding | None:
         """What this frame shows."""
         ended = self._tracker.take(frame)
-        if self._tracker.run is None:
-            self._voice_db = max(frame.level_db, self._voice_db - VOICE_FALLS_DB)
-            if frame.level_db > max(SPOKE_AT_DB, self._voice_db - SPOKE_DB):
-                self._spoken.append(frame.end_s)
+        run = self._tracker.run
+        if run is None:
+            self._voice.take(frame)
         found = self._after(frame) if ended is None else self._ended(ended, frame)
-        return found or self._endless(frame)
+        found = found or self._endless(frame)
+        if found is None and self._doubts.take(frame, run, speaks=self._voice.may_be(frame)):
+            return self._tell(Kind.BEEP, Why.BEEP_BY_QUIET, frame)
+        return found
 
     def _endless(self, frame: Frame) -> Finding | None:
         """A tone that goes on and on."""
@@ -145,19 +154,43 @@ class BeepJudge:
         if pending is not None and same(pending.tone, tone) and tone.start_s - pending.tone.end_s < REPEATED_S:
             self._again(pending, tone)
             return None
-        heard = self._voice_db - FAINT_DB < tone.level_db > tone.before_db + QUIETER_DB
-        if heard and is_beep_like(tone) and self._is_alone(tone):
-            after_voice = len(self._spoken) == SPOKE_FRAMES and self._spoken[0] > tone.start_s - SPOKE_S
-            if not self._keeps_cadence(tone, after_voice=after_voice):
-                self._pending = _Pending(tone, _quiet_s(tone, after_voice=after_voice), after_voice)
+        heard = self._voice.level_db - FAINT_DB < tone.level_db > tone.before_db + QUIETER_DB
+        if heard and not self._is_pending(tone, frame):
+            suspicion = suspicion_of(tone)
+            if suspicion is not None and self._is_in_place(suspicion):
+                self._doubts.begin(suspicion)
+        self._rang_s = self.heard_ring
         return None
+
+    def _is_pending(self, tone: Tone, frame: Frame) -> bool:
+        """Whether it only has to be followed by quiet."""
+        after_voice = self._voice.spoke_before(tone.start_s)
+        if not (is_beep_like(tone) and self._is_alone(tone)) or self._keeps_cadence(tone, after_voice=after_voice):
+            return False
+        quiet_s = _quiet_s(tone, after_voice=after_voice)
+        self._pending = _Pending(tone, quiet_s, after_voice)
+        if quiet_s > CONFIRM_S:  # too long for a machine to record meanwhile
+            self._pending.doubt = Finding(Kind.MAY_BE_BEEP, round(frame.end_s, 3), Why.MAY_BE_BUSY)
+        return True
+
+    def _is_in_place(self, suspicion: Suspicion) -> bool:
+        """It comes where a beep comes, at the end of the first words; one in a row is of that row."""
+        tone, rang_s = suspicion.tone, self._rang_s
+        if suspicion.why is Why.MAY_BE_KEY and any(is_key(one) for one in self._past[:-1]):
+            return False
+        if suspicion.why is Why.MAY_BE_RING:
+            if rang_s is not None and tone.start_s - rang_s < suspicion.quiet_s:
+                return False
+            if not self._voice.has_spoken:
+                return True
+        return self._voice.ends_greeting(tone.start_s)
 
     def _again(self, pending: _Pending, tone: Tone) -> None:
         """The same tone once more: a double beep, or one with a hole in it; but at its frequency the busy tone."""
         if self._keeps_cadence(tone, after_voice=pending.after_voice):
             return
         longer = replace(pending.tone, end_s=tone.end_s, level_db=max(pending.tone.level_db, tone.level_db))
-        self._pending = _Pending(longer, pending.quiet_s, pending.after_voice)
+        self._pending = _Pending(longer, pending.quiet_s, pending.after_voice, doubt=pending.doubt)
 
     def _is_alone(self, tone: Tone) -> bool:
         """It is no note of a tune."""

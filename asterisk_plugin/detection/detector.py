@@ -48,6 +48,11 @@ class Detector:
         self._count, self._last_hz = 0, 0.0
         self._is_machine = False
 
+    @property
+    def doubt(self) -> Finding | None:
+        """Something was heard that may have been a beep: our side should be silent. None when nothing is in doubt."""
+        return None if self._is_machine else self._beeps.doubt
+
     def take(self, samples: bytes) -> Finding | None:
         """Hear what came; of several findings in one call the weightiest is given.
 
@@ -114,6 +119,8 @@ class Detector:
         machine = self._goes_on(spoken, now_s)
         if machine is not None or self.greeting_verdict is not None:
             return machine
+        if self._beeps.may_tell_soon:
+            return self._in_doubt(now_s)
         first = chains(spoken, own.pause_after_short_s)[0]
         lasted_s = first[-1].end_s - first[0].start_s
         if lasted_s > own.short_s:
@@ -123,13 +130,22 @@ class Detector:
         pause_s = own.pause_after_short_s if is_short else own.pause_after_long_s
         if now_s - first[-1].end_s >= pause_s:
             return Finding(Kind.PERSON, now_s, Why.SHORT_GREETING if is_short else Why.GREETING_AND_WAIT)
-        if own.undecided_s and now_s >= own.undecided_s and not self._beeps.may_tell_soon:
+        if own.undecided_s and now_s >= own.undecided_s:
             return Finding(Kind.NOT_SURE, now_s, Why.STILL_SPEAKING)
         return None
+
+    def _in_doubt(self, now_s: float) -> Finding | None:
+        """Nobody is called a person while a tone may have been a beep; an agent must be there in time all the same."""
+        doubt, own = self.doubt, self._settings
+        if doubt is None or not own.undecided_s or now_s < own.doubt_s:
+            return None
+        return Finding(Kind.NOT_SURE, now_s, Why.RING_BACK if doubt.why is Why.MAY_BE_RING else doubt.why)
 
     def _nobody(self, now_s: float) -> Finding | None:
         if self.greeting_verdict is not None or now_s < self._settings.silence_s:
             return None
+        if self._beeps.may_tell_soon:
+            return self._in_doubt(now_s)
         rings = self._beeps.heard_ring is not None
         return Finding(Kind.NOT_SURE, now_s, Why.RING_BACK) if rings else Finding(Kind.PERSON, now_s, Why.SILENCE)
 

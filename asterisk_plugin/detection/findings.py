@@ -13,6 +13,8 @@ class Kind(enum.StrEnum):
     PERSON = "person"
     BEEP = "beep"
     NOT_SURE = "not sure"
+    MAY_BE_BEEP = "may be a beep"
+    NO_BEEP = "no beep"
 
 
 class Why(enum.StrEnum):
@@ -31,6 +33,11 @@ class Why(enum.StrEnum):
     RING_BACK = "ring-back"
     STILL_SPEAKING = "still-speaking"
     AMD = "amd"
+    BEEP_BY_QUIET = "beep-by-quiet"
+    MAY_BE_RING = "may-be-ring"
+    MAY_BE_KEY = "may-be-key"
+    MAY_BE_NOTE = "may-be-note"
+    MAY_BE_BUSY = "may-be-busy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,8 @@ class Finding:
     """Something heard.
 
     Args:
-        kind: What it means; NOT_SURE is to be treated as a person.
+        kind: What it means; NOT_SURE is to be treated as a person. MAY_BE_BEEP says nothing about who answered: our
+            side should be silent until a machine, or NO_BEEP, is found.
         at_s: When it was known, seconds of sound since the answer.
         why: What showed it.
     """
@@ -68,6 +76,8 @@ class Settings:
         music_s: So long without a pause, with the steady notes of music.
         listen_s: Cadence is followed so long since the answer; beeps are listened for without end.
         undecided_s: Somebody who still speaks so long after the answer is given as NOT_SURE; 0: wait for the end.
+        doubt_s: The same of a tone that may be a beep, unless it is to be waited for the end: in Italy an agent must be
+            there 3 s after the answer.
     """
 
     silence_s: float = 1.9
@@ -80,3 +90,4 @@ class Settings:
     music_s: float = 4.0
     listen_s: float = 30.0
     undecided_s: float = 1.9
+    doubt_s: float = 2.7

@@ -31,6 +31,9 @@ HIGH_HZ, HIGH_PURITY, HIGH_SPREAD, HIGH_S = 1200.0, 0.09, 1.5, 0.25
 """Above it no vowel is so steady: less pure by that much is enough, and it may move that many
 times as far; but one that is so long could be a note that is blown."""
 
+TORN_S, TORN_PURITY = 0.14, 0.9
+"""What GSM 06.10 leaves of a beep above that in noise: pieces that move, and are still mostly one component."""
+
 TWO_PURITY = 0.95
 """Two neighbouring overtones of a vowel are less pure than two tones."""
 
@@ -57,11 +60,12 @@ HUM_HZ = 380.0
 """The hum of the mains reaches up to here."""
 
 RINGS = (
-    *(((415.0, 435.0), (0.9, 1.12)), ((415.0, 435.0), (1.4, 1.6)), ((433.0, 447.0), (1.4, 1.6))),
-    ((392.0, 488.0), (1.85, 2.15)),
+    *(((415.0, 435.0), (0.9, 1.12), 5.0), ((415.0, 435.0), (1.4, 1.6), 3.5), ((433.0, 447.0), (1.4, 1.6), 3.5)),
+    ((392.0, 488.0), (1.85, 2.15), 4.0),
 )
-"""Where a ring is and how long it lasts: 425 Hz for 1 s in Germany, Italy, Sweden, the Netherlands, and for 1.5 s in
-Spain; 440 Hz for 1.5 s in France; 440 + 480 Hz for 2 s in America (Asterisk's indications.conf says the same)."""
+"""Where a ring is, how long it lasts, and how long it pauses: 425 Hz for 1 s in Germany, Italy, the Netherlands (4 s of
+pause) and Sweden (5 s), and for 1.5 s in Spain (3 s); 440 Hz for 1.5 s in France; 440 + 480 Hz for 2 s in America
+(Asterisk's indications.conf says the same)."""
 
 BUSY_S = (0.16, 0.6)
 """A busy tone is so long."""
@@ -69,13 +73,27 @@ BUSY_S = (0.16, 0.6)
 
 def is_beep_like(tone: Tone) -> bool:
     """It is as steady and pure as a beep, at a beep's frequencies, and neither a key nor a vowel."""
-    is_high, is_two = tone.hz[-1] > HIGH_HZ, len(tone.hz) == 2
-    purity = tone.purity + (HIGH_PURITY if tone.hz[0] > HIGH_HZ else 0.0)
-    spread_hz = tone.spread_hz / (HIGH_SPREAD if is_high and (is_two or tone.lasted_s < HIGH_S) else 1.0)
-    steady = any(
-        tone.lasted_s >= lasted_s and spread_hz <= most and purity >= least for lasted_s, most, least in GRADES
+    in_band = all(within(hz, BEEP_HZ) for hz in tone.hz)
+    return in_band and is_steady(tone) and not is_key(tone) and not _is_vowel(tone, _purity(tone))
+
+
+def is_high(tone: Tone) -> bool:
+    """It is where no vowel is, and so long that it can be a beep that a codec has torn."""
+    return (
+        tone.hz[0] > HIGH_HZ and within(tone.hz[-1], BEEP_HZ) and tone.lasted_s >= TORN_S and tone.purity >= TORN_PURITY
     )
-    return steady and all(within(hz, BEEP_HZ) for hz in tone.hz) and not _is_key(tone) and not _is_vowel(tone, purity)
+
+
+def is_steady(tone: Tone) -> bool:
+    """It is as steady and pure as a beep of its length."""
+    is_high, is_two = tone.hz[-1] > HIGH_HZ, len(tone.hz) == 2
+    spread_hz = tone.spread_hz / (HIGH_SPREAD if is_high and (is_two or tone.lasted_s < HIGH_S) else 1.0)
+    purity = _purity(tone)
+    return any(tone.lasted_s >= lasted_s and spread_hz <= most and purity >= least for lasted_s, most, least in GRADES)
+
+
+def _purity(tone: Tone) -> float:
+    return tone.purity + (HIGH_PURITY if tone.hz[0] > HIGH_HZ else 0.0)
 
 
 def _is_vowel(tone: Tone, purity: float) -> bool:
@@ -101,9 +119,19 @@ def is_progress(tone: Tone) -> bool:
 
 def is_ring(tone: Tone) -> bool:
     """It is where a country's ring is, and lasts as long."""
-    return any(
-        within(tone.lasted_s, lasts_s) and all(within(one, limits) for one in tone.hz if one > HUM_HZ)
-        for limits, lasts_s in RINGS
+    return ring_pause_s(tone) is not None
+
+
+def ring_pause_s(tone: Tone) -> float | None:
+    """How long the ring pauses that a tone may be; of several the longest. None when it is none."""
+    hz = [one for one in tone.hz if one > HUM_HZ]
+    return max(
+        (
+            pause_s
+            for limits, lasts_s, pause_s in RINGS
+            if within(tone.lasted_s, lasts_s) and all(within(one, limits) for one in hz)
+        ),
+        default=None,
     )
 
 
@@ -123,7 +151,7 @@ def is_note(one: Tone, next_: Tone) -> bool:
     return one.lasted_s >= 0.085 and one.purity >= purity and one.spread_hz <= 16 and one.hz[0] > 300
 
 
-def _is_key(tone: Tone) -> bool:
+def is_key(tone: Tone) -> bool:
     """A key of a telephone (ITU-T Q.23)."""
     return (
         len(tone.hz) == 2

@@ -70,6 +70,8 @@ class Run:
     level_db: float = -90.0
     missing: int = 0
     before_db: float = QUIETEST_DB
+    pairs: list[tuple[tuple[float, ...], float]] = field(default_factory=list)
+    """Of the first frames: the two strongest components, ascending, and their share of the power."""
 
     @property
     def hz(self) -> tuple[float, ...]:
@@ -95,8 +97,18 @@ class Run:
             and any(abs(hz - run.seen[-1][0]) <= HOLD_HZ for hz in self.seen[0])
         )
 
-    def extend(self, frame: Frame, share: float) -> None:
+    def take_over(self, run: Run) -> None:
+        """Go on with one of which this shows the second tone: it was there before, and weaker."""
+        self.start_s, self.before_db, self.level_db = run.start_s, run.before_db, max(run.level_db, self.level_db)
+        for hz, share in run.pairs[1:]:
+            if share >= TWO_SHARE and all(abs(a - b) <= HOLD_HZ for a, b in zip(hz, self.seen[-1], strict=True)):
+                self.seen.insert(0, hz)
+                self.shares += min(1.0, share)
+
+    def extend(self, frame: Frame, share: float, clear: float) -> None:
         """Take a frame that goes on with it."""
+        if len(self.pairs) < FIRST_FRAMES:
+            self.pairs.append((tuple(sorted(frame.hz)), frame.shares[1] * clear))
         self.end_s, self.missing = frame.end_s - 0.5 * FRAME_S, 0
         self.seen.append(frame.hz[:1] if len(self.seen[0]) == 1 else tuple(sorted(frame.hz)))
         self.shares += min(1.0, share)
@@ -133,16 +145,16 @@ class ToneTracker:
         if run is not None:
             share = run.goes_on(frame, clear)
             if share:
-                run.extend(frame, share)
+                run.extend(frame, share, clear)
                 return None
-            if run.missing < 1 and frame.level_db > run.level_db - 20:
-                # One frame may be lost or badly coded.
+            if run.missing < 1 and (frame.level_db > run.level_db - 20 or frame.level_db == QUIETEST_DB):
+                # One frame may be badly coded, or lost: that is sheer silence.
                 run.missing += 1
                 return None
         self.run = self._begun(frame, clear)
         self._before.append(frame.level_db)
         if run is not None and self.run is not None and self.run.shows_second_of(run):
-            self.run.start_s, self.run.before_db = run.start_s, run.before_db
+            self.run.take_over(run)
             return None
         return run.closed() if run is not None else None
 
@@ -155,4 +167,5 @@ class ToneTracker:
         else:
             return None
         start_s, end_s = frame.end_s - 1.5 * FRAME_S, frame.end_s - 0.5 * FRAME_S
-        return Run(start_s, end_s, [hz], level_db=frame.level_db, before_db=min(self._before))
+        pairs = [(tuple(sorted(frame.hz)), frame.shares[1] * clear)]
+        return Run(start_s, end_s, [hz], level_db=frame.level_db, before_db=min(self._before), pairs=pairs)

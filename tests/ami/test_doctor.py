@@ -271,11 +271,12 @@ def test_whoever_follows_attempts_needs_user_events_too():
         ("app_audiosocket", True, State.WARN, "app_amd is asked"),
         ("app_audiosocket", False, State.WARN, "recorded messages are not played"),
         ("app_chanspy", True, State.WARN, "no machine is heard during a call"),
+        ("res_mutestream", True, State.WARN, "a word may be left on a machine"),
     ],
 )
 def test_what_brings_the_sound_of_calls_is_looked_for(gone, amd, state, words):
     """Without it less is heard, and the doctor says what."""
-    modules = {name: name != gone for name in findings.HEARING_MODULES} | {"app_amd": amd}
+    modules = {name: name != gone for name in (*findings.HEARING_MODULES, findings.MUTING_MODULE)} | {"app_amd": amd}
     check = findings.judge_hearing(modules)
     assert check.state is state
     assert words in check.sentence

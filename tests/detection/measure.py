@@ -2,13 +2,14 @@
 
 A message counts as left when the machine records more than `LEFT_S` of our side. Our side may sound from the first
 verdict on unless that is a machine (an agent or an announcement is connected at once), until `CUT_S` after a machine or
-a beep is found: so long the hang-up takes to reach the machine. A machine records from the end of its beep on.
+a beep is found: so long the hang-up takes to reach the machine. A machine records from the end of its beep on. While
+the detector is in doubt our side is mute, from `CUT_S` after the doubt began; what persons lose by it is counted too.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,10 @@ CUT_S = 0.15
 
 LEFT_S = 0.5
 """So much of our side on a machine is no message yet: a syllable or two, which mailboxes mostly drop."""
+
+MOST_LONGER_S = 8.0
+"""A call that ends in doubt goes on with the quiet of its end for so long at most: a mailbox records on, and a person
+is taken to wait in silence for an agent who is not heard, the worst that there is."""
 
 SOON_S = 2.0
 """The target: decided within so long."""
@@ -49,6 +54,7 @@ class Heard:
         machine_s: When a machine was found, at first or later.
         found: What showed it.
         beep_found_s: When a beep was found.
+        mute: From when until when the detector was in doubt.
     """
 
     name: str
@@ -64,14 +70,26 @@ class Heard:
     machine_s: float | None
     found: str
     beep_found_s: float | None
+    mute: tuple[tuple[float, float], ...] = ()
 
     @property
     def recorded_s(self) -> float:
         """So much of our side a machine took; 0 of persons and where nothing is recorded."""
         if self.records_s is None or self.machine_s == self.decided_s:
             return 0.0
+        from_s = max(self.records_s, self.decided_s)
         until_s = self.length_s if self.machine_s is None else self.machine_s + CUT_S
-        return max(0.0, until_s - max(self.records_s, self.decided_s))
+        # A doubt that was right is not followed by a word of ours: the hang-up gets there while it still holds.
+        quiet = ((begun_s + CUT_S, until_s if end_s == self.machine_s else end_s) for begun_s, end_s in self.mute)
+        return max(0.0, until_s - from_s) - sum(_shared_s(part, (from_s, until_s)) for part in quiet)
+
+    @property
+    def mute_s(self) -> float:
+        """So long the far side could have heard somebody, and heard nothing."""
+        if self.machine_s == self.decided_s:
+            return 0.0
+        until_s = self.length_s if self.machine_s is None else self.machine_s
+        return sum(_shared_s(part, (self.decided_s, until_s)) for part in self.mute)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +117,46 @@ class Rate:
 
 def hear(call: Call, settings: Settings | None = None) -> Heard:
     """Let the detector hear a call to its end, packet by packet."""
-    detector, findings = Detector(settings), []
+    return hear_packets(call, Detector(settings), _packets(call))
+
+
+def _packets(call: Call) -> Iterator[bytes]:
+    """A call, and then the last fifth of a second again and again."""
     data = call.samples.astype("<i2").tobytes()
     for at in range(0, len(data), PACKET):
-        finding = detector.take(data[at : at + PACKET])
+        yield data[at : at + PACKET]
+    for _ in range(round(MOST_LONGER_S / 0.2)):
+        yield from (data[at : at + PACKET] for at in range(len(data) - 10 * PACKET, len(data), PACKET))
+
+
+def hear_packets(call: Call, detector: Detector, packets: Iterable[bytes]) -> Heard:
+    """Let a detector hear packets of 20 ms: the call, and as much of what comes after it as is needed."""
+    findings: list[Finding] = []
+    mute: list[tuple[float, float]] = []
+    doubted_s, now_s, length_s = None, 0.0, len(call.samples) / 8000
+    for packet in packets:
+        if now_s >= length_s and detector.doubt is None:
+            break
+        now_s = round(now_s + 0.02, 3)
+        finding = detector.take(packet)
         if finding is not None:
             findings.append(finding)
-    return _heard(call, findings, detector.greeting_verdict)
+        if doubted_s is not None and detector.doubt is None:
+            mute.append((doubted_s, now_s))
+        doubted_s = None if detector.doubt is None else detector.doubt.at_s if doubted_s is None else doubted_s
+    if doubted_s is not None:
+        mute.append((doubted_s, now_s))
+    return _heard(call, findings, detector.greeting_verdict, length_s=max(now_s, length_s), mute=tuple(mute))
 
 
-def _heard(call: Call, findings: Sequence[Finding], first: Finding | None) -> Heard:
-    length_s = len(call.samples) / 8000
+def _heard(
+    call: Call,
+    findings: Sequence[Finding],
+    first: Finding | None,
+    *,
+    length_s: float,
+    mute: tuple[tuple[float, float], ...],
+) -> Heard:
     machine = next((one for one in findings if one.is_machine), None)
     beep = next((one for one in findings if one.kind is Kind.BEEP), None)
     return Heard(
@@ -120,6 +167,7 @@ def _heard(call: Call, findings: Sequence[Finding], first: Finding | None) -> He
         machine_s=machine.at_s if machine else None,
         found=str(machine.why) if machine else "",
         beep_found_s=beep.at_s if beep else None,
+        mute=mute,
     )
 
 
@@ -150,6 +198,11 @@ def figures(heard: Sequence[Heard]) -> dict[str, Rate | float]:
         "beep heard": _rate(found_s is not None for found_s, _ in beeps),
         "machine given to an agent": _rate(not _at_once(one) for one in machines),
         "machine known within 2 s": _rate(one.machine_s is not None and one.machine_s <= SOON_S for one in machines),
+        "our side muted, of persons": _rate(one.mute_s > 0 for one in persons),
+        **_times("muted s, persons who were", [one.mute_s for one in persons if one.mute_s > 0]),
+        "muted, s an hour in which persons could hear us": 3600
+        * _share([one.mute_s for one in persons], [max(0.0, one.length_s - one.decided_s) for one in persons]),
+        "our side muted, of machines": _rate(one.mute_s > 0 for one in machines),
         **_times("decided s", [one.decided_s for one in heard]),
         **_times("decided s, persons", [one.decided_s for one in persons]),
         **_times("decided s, machines", [one.decided_s for one in machines]),
@@ -157,6 +210,15 @@ def figures(heard: Sequence[Heard]) -> dict[str, Rate | float]:
         **_times("after beep began s", [found_s - at_s for found_s, at_s in beeps if found_s is not None]),
         **_times("recorded of ours s", [one.recorded_s for one in records]),
     }
+
+
+def _shared_s(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """Seconds that two stretches have in common."""
+    return max(0.0, min(one[1], other[1]) - max(one[0], other[0]))
+
+
+def _share(parts: Sequence[float], wholes: Sequence[float]) -> float:
+    return sum(parts) / (sum(wholes) or 1.0)
 
 
 def is_wrong(one: Heard) -> bool:

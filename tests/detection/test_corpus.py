@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from tests.detection import app_amd, corpus, scenes, sounds
+from tests.detection.corpus import Call
 from tests.detection.measure import CUT_S, Heard, Rate, figures, hear, hear_amd, is_wrong
+from tests.detection.sounds import silence, tone
 from tests.detection.speech import KEPT, KOKORO, LANGUAGES, PARTS, TUNE, VARIANTS, Library, speaker_of, texts
-from tests.detection.voice import speech
+from tests.detection.voice import line, speech
 
 KINDS = ("short", "nervous", "long", "machine", "carrier", "talk")
 
@@ -115,7 +117,7 @@ def _amd(call):
     return hear_amd(call, app_amd.magnitudes(call.samples), app_amd.Parameters())
 
 
-def _told(*, decided_s, machine_s, records_s=6.0):
+def _told(*, decided_s, machine_s, records_s=6.0, mute=()):
     """A machine whose beep is from 5.5 to 6 s."""
     known = {"beep_found_s": machine_s, "verdict": "", "found": "", "codec": "alaw", "language": "nl"}
     return Heard(
@@ -127,7 +129,35 @@ def _told(*, decided_s, machine_s, records_s=6.0):
         length_s=9.0,
         decided_s=decided_s,
         machine_s=machine_s,
+        mute=mute,
     )
+
+
+@pytest.mark.parametrize(
+    ("decided_s", "machine_s", "mute", "recorded_s", "mute_s"),
+    [
+        (1.9, 8.0, ((6.1, 8.0),), 0.1 + CUT_S, 1.9),  # it was right: nothing more until the end
+        (1.9, None, ((6.1, 8.0),), 3.0 - 1.9 + CUT_S, 1.9),  # taken back
+        (1.9, 8.0, ((5.0, 5.5), (6.1, 7.0), (7.5, 8.0)), 0.1 + CUT_S + 0.5 + CUT_S, 1.9),
+        (7.0, 8.0, ((6.1, 8.0),), 0.0, 1.0),  # before the verdict nobody was heard
+        (8.0, 8.0, ((6.1, 8.0),), 0.0, 0.0),
+    ],
+)
+def test_what_is_mute_is_not_recorded(decided_s, machine_s, mute, recorded_s, mute_s):
+    """From when the action has got through; and it is counted, so that no cost hides there."""
+    heard = _told(decided_s=decided_s, machine_s=machine_s, mute=mute)
+    assert heard.recorded_s == pytest.approx(recorded_s)
+    assert heard.mute_s == pytest.approx(mute_s)
+    assert figures([heard])["our side muted, of machines"] == Rate(int(mute_s > 0), 1)
+
+
+def test_a_call_that_ends_in_doubt_goes_on_until_it_is_clear(voices):
+    """A mailbox records on; what it takes then counts."""
+    samples = np.frombuffer(line(speech(1.5), silence(0.4), tone((425.0,), 1.0) * 0.09, silence(1.0)), "<i2")
+    heard = hear(Call("x", True, "x", "nl", samples, 1.9, 2.9, "alaw"))
+    assert heard.found == "beep-by-quiet"
+    assert heard.length_s == heard.machine_s == pytest.approx(2.9 + 5.5, abs=0.1)
+    assert heard.recorded_s < 0.3
 
 
 @pytest.mark.parametrize(

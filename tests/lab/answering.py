@@ -10,15 +10,16 @@ import re
 import time
 from typing import TYPE_CHECKING
 
+from tests.lab.fixtures import SITE
 from tests.lab.manager import ManagerFailed
+from tests.lab.service import PATIENT, ServiceProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Iterable
     from pathlib import Path
 
     from tests.lab.attempt import RunningAttempt
     from tests.lab.lab import Lab
-    from tests.lab.service import ServiceProcess
 
 QUEUE = "plain"
 DESKS = 6
@@ -117,6 +118,29 @@ class Dialer:
         return await self.end_of(attempt.token), since_s
 
 
+@contextlib.asynccontextmanager
+async def dialing(lab: Lab, folder: Path, numbers: Iterable[str]) -> AsyncIterator[Dialer]:
+    """A service and its agents, and people who agreed to be called."""
+    service = ServiceProcess(lab, folder / "ringfence", site=SITE, toml=PATIENT)
+    await service.start()
+    await agree(service, folder, numbers)
+    lab.people.listen()
+    dialer = Dialer(lab, service)
+    await dialer.logs_in(DESKS)
+    try:
+        yield dialer
+    finally:
+        await dialer.close()
+        lab.people.stop_listening()
+        await lab.clear()
+        await service.close()
+
+
 def messages(lab: Lab) -> list[Path]:
     """What lies in the subscribers' mailboxes."""
-    return sorted((lab.carrier.folder / "spool" / "voicemail").rglob("msg*.txt"))
+    return sorted((lab.carrier.folder / "spool" / "voicemail" / "default").rglob("msg*.txt"))
+
+
+def recorded(lab: Lab) -> list[Path]:
+    """What the mailbox whose beep could be a ring has recorded."""
+    return sorted((lab.carrier.folder / "spool" / "voicemail" / "doubtful").rglob("msg*.wav"))

@@ -17,6 +17,7 @@ import holidays
 from tests.lab.provision import find_faketime
 
 BERLIN = ZoneInfo("Europe/Berlin")
+_SITE = Path(__file__).parent / "python_at"
 
 
 def next_working_tuesday(hour: int = 11, minute: int = 0) -> dt.datetime:
@@ -34,13 +35,13 @@ def at(moment: dt.datetime) -> dict[str, str]:
     Args:
         moment: Aware.
     """
-    ours = [str(Path(__file__).parent / "python_at"), *filter(None, [os.environ.get("PYTHONPATH")])]
     offset_s = moment.timestamp() - time.time()
     return {
         "LD_PRELOAD": str(find_faketime()),
         "FAKETIME": f"{offset_s:+.3f}",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "PYTHONPATH": os.pathsep.join(ours),
+        # Before what is there already: the service under test is then the one that the tests belong to.
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(_SITE), os.environ.get("PYTHONPATH", "")))),
     }
 
 

@@ -80,6 +80,10 @@ BEEPS = (
 """The beep of each mailbox."""
 
 
+RING = ((425,), 1.0, 0.3)
+"""Of a mailbox whose beep could be a ring, and of a telephone system that puts through."""
+
+
 def write_voices(folder: Path) -> None:
     """Write what people and machines say, and each mailbox's greeting and beep; like speech, of no language.
 
@@ -90,13 +94,14 @@ def write_voices(folder: Path) -> None:
     for place, seconds in enumerate(HELLOS_S):
         _write(folder / "voices" / f"hello-{place}.wav", _spoken(seconds, 20 + place))
     _write(folder / "voices" / "greeting.wav", _spoken(GREETINGS_S[0], 5))
-    for box, (seconds, (tones, beep_s, level)) in enumerate(zip(GREETINGS_S, BEEPS, strict=True)):
-        place = folder / "spool" / "voicemail" / "default" / str(box)
+    boxes = [(f"default/{box}", f"b{box}", *of) for box, of in enumerate(zip(GREETINGS_S, BEEPS, strict=True))]
+    for box, (where, name, seconds, beep) in enumerate([*boxes, ("doubtful/0", "ring", GREETINGS_S[0], RING)]):
+        place = folder / "spool" / "voicemail" / where
         place.mkdir(parents=True, exist_ok=True)
         _write(place / "unavail.wav", _spoken(seconds, 40 + box) + bytes(AFTER_GREETING))
-        language = folder / "data" / "sounds" / f"b{box}"
+        language = folder / "data" / "sounds" / name
         language.mkdir(exist_ok=True)
-        _write(language / "beep.wav", _tones(tones, beep_s, level))
+        _write(language / "beep.wav", _tones(*beep))
 
 
 def _spoken(seconds: float, seed: int) -> bytes:

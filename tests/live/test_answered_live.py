@@ -6,7 +6,6 @@ The scenes without a fault run at once, each with a number of its own; each is a
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 
 import pytest
@@ -14,9 +13,7 @@ import pytest_asyncio
 from waiting_hall import prompt
 
 from tests.lab.alaw import RATE, to_linear
-from tests.lab.answering import DESKS, Dialer, agree, messages
-from tests.lab.fixtures import SITE
-from tests.lab.service import PATIENT, ServiceProcess
+from tests.lab.answering import dialing, messages
 
 pytestmark = [pytest.mark.live, pytest.mark.alone, pytest.mark.asyncio(loop_scope="session")]
 
@@ -26,6 +23,9 @@ SLACK_S = 1.0
 
 def number(place: int) -> str:
     return f"+49302312513{place}"
+
+
+NUMBERS = tuple(map(number, range(10)))
 
 
 async def a_person_is_connected_to_an_agent_in_time(dialer):
@@ -128,14 +128,14 @@ SCENES = (
 @pytest_asyncio.fixture(loop_scope="session")
 async def dialer(lab, tmp_path):
     """A service and agents of its own, and people who agreed to be called."""
-    async with dialing(lab, tmp_path) as made:
+    async with dialing(lab, tmp_path, NUMBERS) as made:
         yield made
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
 async def outcomes(lab, tmp_path_factory):
     """What came of every scene: None, or what went wrong; and what lies in the mailboxes after all of them."""
-    async with dialing(lab, tmp_path_factory.mktemp("scenes")) as dialer:
+    async with dialing(lab, tmp_path_factory.mktemp("scenes"), NUMBERS) as dialer:
         scenes = [scene for scene in SCENES if hears(lab) or scene not in ONLY_HEARD]
         ended = await asyncio.gather(*(scene(dialer) for scene in scenes), return_exceptions=True)
         return dict(zip(scenes, ended, strict=True)), messages(lab)
@@ -167,21 +167,3 @@ async def test_a_machine_that_is_known_before_it_is_connected_hears_nothing(dial
     (call,) = await dialer.lab.invites(box, since_s=since_s)
     assert call.ended_at_s - call.answered_at_s < SLACK_S
     assert len(messages(dialer.lab)) == left
-
-
-@contextlib.asynccontextmanager
-async def dialing(lab, folder):
-    """A service and its agents."""
-    service = ServiceProcess(lab, folder / "ringfence", site=SITE, toml=PATIENT)
-    await service.start()
-    await agree(service, folder, map(number, range(10)))
-    lab.people.listen()
-    dialer = Dialer(lab, service)
-    await dialer.logs_in(DESKS)
-    try:
-        yield dialer
-    finally:
-        await dialer.close()
-        lab.people.stop_listening()
-        await lab.clear()
-        await service.close()

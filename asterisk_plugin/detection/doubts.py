@@ -1,0 +1,105 @@
+"""A tone that may have been a beep, and may have been something else: what follows it tells.
+
+A machine that has beeped records, and is quiet. A ring comes again or is answered, a person who presses a key or whose
+vowel it was goes on speaking, or says "hello?" to a line on which nothing is heard. Until that is clear our side should
+be silent: it costs a person little, and a machine gets no word.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from asterisk_plugin.detection.findings import Finding, Kind, Why
+from asterisk_plugin.detection.frames import Frame
+from asterisk_plugin.detection.tone_kinds import SHORTEST_S, is_beep_like, is_high, is_key, is_steady, ring_pause_s
+from asterisk_plugin.detection.tones import Run, Tone
+
+SPEAKS_FRAMES = 4
+"""In so many frames after a tone somebody speaks: it was no beep. "Si?" has seven."""
+
+STILL_IT_HZ = 50.0
+"""What is so close to it is the tone itself: it fades, or a codec has torn it."""
+
+PICKS_UP_S = 0.5
+"""A ring that does not come again so long after its pause, and that nobody answers with a word, was none."""
+
+PRESSED_S = 4.0
+"""Who has pressed a key and hears nothing for so long says something."""
+
+TUNE_S, CONFIRM_S = 2.0, 0.16
+"""A tune does not pause for so long, nor a word for the shorter time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """What a tone may have been.
+
+    Args:
+        tone: The tone.
+        why: What else it may be.
+        quiet_s: After so much quiet it was a beep.
+        from_s: After so much quiet it is in doubt.
+    """
+
+    tone: Tone
+    why: Why
+    quiet_s: float
+    from_s: float = 0.0
+
+
+class DoubtWatch:
+    """Follows what comes after a doubtful tone.
+
+    Attributes:
+        doubt: What is in doubt now, None when nothing is.
+    """
+
+    def __init__(self) -> None:
+        self.doubt: Finding | None = None
+        self._of: Suspicion | None = None
+        self._spoken = 0
+
+    def begin(self, suspicion: Suspicion) -> None:
+        """Doubt a tone that has just ended, instead of one before it."""
+        self.end()
+        self._of, self._spoken = suspicion, 0
+
+    def end(self) -> None:
+        """Something else has told what it was."""
+        self.doubt = self._of = None
+
+    def take(self, frame: Frame, run: Run | None, *, speaks: bool) -> bool:
+        """Whether the tone has now turned out to be a beep.
+
+        Args:
+            frame: What came.
+            run: The tone that sounds, if one does.
+            speaks: Somebody may speak in this frame.
+        """
+        suspicion = self._of
+        if suspicion is None:
+            return False
+        tone, passed_s = suspicion.tone, frame.end_s - suspicion.tone.end_s
+        self._spoken += speaks and all(abs(frame.hz[0] - hz) > STILL_IT_HZ for hz in tone.hz)
+        sounds_again = run is not None and run.start_s > tone.end_s and run.end_s - run.start_s >= SHORTEST_S
+        if self._spoken >= SPEAKS_FRAMES or sounds_again:
+            self.end()
+            return False
+        if self.doubt is None and passed_s >= suspicion.from_s:
+            self.doubt = Finding(Kind.MAY_BE_BEEP, round(frame.end_s, 3), suspicion.why)
+        if passed_s < suspicion.quiet_s:
+            return False
+        self.end()
+        return True
+
+
+def suspicion_of(tone: Tone) -> Suspicion | None:
+    """What a tone that stands where a beep would may be instead, None where it can be no beep."""
+    pause_s = ring_pause_s(tone)
+    if pause_s is not None and is_beep_like(tone):
+        return Suspicion(tone, Why.MAY_BE_RING, pause_s + PICKS_UP_S)
+    if is_key(tone) and is_steady(tone):
+        return Suspicion(tone, Why.MAY_BE_KEY, PRESSED_S)
+    if is_beep_like(tone) or is_high(tone):
+        return Suspicion(tone, Why.MAY_BE_NOTE, TUNE_S, CONFIRM_S)
+    return None

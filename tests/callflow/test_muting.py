@@ -1,0 +1,223 @@
+"""While it is not clear whether a beep was heard, nothing of ours reaches the line; and always again after that."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from attempt_parts import AGENT, ASKS, BEEP, BEGIN, BY_HAND, LEG, PERSON, UNIQUE_ID, UP, Scene, ends, enters
+
+from asterisk_plugin.callflow import muting
+from asterisk_plugin.callflow.hearing import BYTES_A_SECOND, GreetingHearing, TalkHearing
+from asterisk_plugin.core.answering import AnswerLimit
+from asterisk_plugin.core.attempt_end import Outcome
+from asterisk_plugin.core.site import OnMachine
+from asterisk_plugin.detection.findings import Finding, Kind, Why
+from asterisk_plugin.errors import ActionRefusedError, ManagerLostError
+
+MAY_BE = Finding(Kind.MAY_BE_BEEP, 1.0, Why.MAY_BE_RING)
+NO_BEEP = Finding(Kind.NO_BEEP, 1.0, Why.MAY_BE_RING)
+SHORT = Finding(Kind.PERSON, 1.4, Why.SHORT_GREETING)
+
+
+def set_to(scene: Scene) -> list[str]:
+    """What `MUTEAUDIO(out)` of the leg was set to, in order."""
+    wanted = {"Channel": LEG, "Variable": "MUTEAUDIO(out)"}
+    return [
+        fields["Value"]
+        for name, fields in scene.asterisk.actions
+        if name == "Setvar" and wanted.items() <= fields.items()
+    ]
+
+
+async def talks(campaign: str = "linde-dialer", **changes: object) -> Scene:
+    """A call in which a person seems to talk to an agent."""
+    scene = Scene(campaign, **changes)
+    await scene.play(BEGIN)
+    if campaign == "linde-de":
+        await scene.play(UP, BY_HAND, enters(LEG), enters(AGENT))
+    else:
+        await scene.play(UP, ASKS)
+        await scene.play(PERSON, enters(LEG), enters(AGENT), after_s=1.4)
+    return scene
+
+
+@pytest.mark.parametrize("campaign", ["linde-dialer", "linde-de"])
+async def test_muted_at_once_and_heard_again_when_it_was_nothing(campaign: str) -> None:
+    """A dialer's call and an agent's; the call lives on."""
+    scene = await talks(campaign)
+    scene.listener.on_finding(MAY_BE)
+    await scene.settle()
+    assert set_to(scene) == ["on"]
+    scene.listener.on_finding(NO_BEEP)
+    await scene.settle()
+    assert scene.asterisk.actions == [
+        ("Setvar", {"Channel": LEG, "Variable": "MUTEAUDIO(out)", "Value": value}) for value in ("on", "off")
+    ]
+    await scene.play(*ends("ANSWER"), after_s=30.0)
+    assert (await scene.outcome()).outcome is Outcome.PERSON
+    assert scene.events == ["line-muted"]
+
+
+async def test_a_beep_after_all_takes_the_call_away_and_is_not_unmuted_before() -> None:
+    scene = await talks()
+    scene.listener.on_finding(MAY_BE)
+    scene.listener.on_finding(BEEP)
+    await scene.settle()
+    assert [name for name, _ in scene.asterisk.actions] == ["Setvar", "Hangup"]
+    assert set_to(scene) == ["on"]
+    assert scene.events == ["line-muted", "machine-cut"]
+    await scene.play(*ends("ANSWER"), after_s=1.0)
+    assert (await scene.outcome()).outcome is Outcome.MACHINE
+
+
+async def test_never_mute_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when nobody tells how the doubt ended; a later doubt has its own time."""
+    monkeypatch.setattr(muting, "MUTED_S", 0.05)
+    scene = await talks()
+    scene.listener.on_finding(MAY_BE)
+    await asyncio.sleep(0.08)
+    await scene.settle()
+    assert set_to(scene) == ["on", "off"]
+    scene.listener.on_finding(MAY_BE)
+    await asyncio.sleep(0.03)
+    scene.listener.on_finding(NO_BEEP)
+    scene.listener.on_finding(MAY_BE)
+    await asyncio.sleep(0.03)
+    await scene.settle()
+    assert scene_is_mute(scene), "the time of the doubt before has passed, not of this one"
+    await asyncio.sleep(0.04)
+    await scene.settle()
+    assert not scene_is_mute(scene)
+
+
+def scene_is_mute(scene: Scene) -> bool:
+    return set_to(scene)[-1] == "on"
+
+
+async def test_a_fault_of_asterisk_loses_no_call_and_ends_unmuted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No answer may mean that it was done: `off` is sent until it is answered."""
+    monkeypatch.setattr(muting, "AGAIN_S", 0.01)
+    scene = await talks()
+    scene.asterisk.error = ManagerLostError("gone")
+    scene.listener.on_finding(MAY_BE)
+    await asyncio.sleep(0.05)
+    scene.asterisk.error = None
+    await asyncio.sleep(0.05)
+    await scene.settle()
+    assert set_to(scene) == ["off"]
+    assert scene.events == ["not-muted"]
+    scene.listener.on_finding(BEEP)
+    await scene.settle()
+    assert scene.asterisk.actions[-1] == ("Hangup", {"Channel": LEG, "Cause": "16"}), "what came after it still works"
+
+
+async def test_without_the_module_it_is_asked_once_a_doubt() -> None:
+    """Asterisk refuses: nothing is mute, nothing is to be undone."""
+    scene = await talks()
+    scene.asterisk.error = ActionRefusedError("Set failed")
+    scene.listener.on_finding(MAY_BE)
+    await scene.settle()
+    scene.asterisk.error = None
+    scene.listener.on_finding(NO_BEEP)
+    await scene.settle()
+    assert set_to(scene) == []
+    assert scene.events == ["not-muted"]
+
+
+async def test_where_the_agent_is_only_warned_nothing_is_muted() -> None:
+    scene = await talks("linde-de", on_machine=OnMachine.WARN)
+    scene.listener.on_finding(MAY_BE)
+    await scene.settle()
+    assert set_to(scene) == []
+
+
+async def test_the_message_of_an_abandoned_call_is_heard() -> None:
+    """Neither muted when it begins nor while it plays."""
+    scene = Scene()
+    scene.limit = AnswerLimit(within_s=0.55)
+    await scene.play(BEGIN, UP, ASKS)
+    await scene.play(PERSON, enters(LEG), after_s=1.4)
+    scene.listener.on_finding(MAY_BE)
+    await asyncio.sleep(0.1)
+    await scene.settle()
+    assert [name for name, _ in scene.asterisk.actions] == ["Setvar", "Setvar", "Redirect"]
+    assert set_to(scene) == ["on", "off"]
+    scene.listener.on_finding(MAY_BE)
+    await scene.settle()
+    assert set_to(scene) == ["on", "off"]
+
+
+async def test_a_service_that_ends_leaves_nobody_mute() -> None:
+    scene = await talks()
+    scene.listener.on_finding(MAY_BE)
+    await scene.settle()
+    await scene.attempts.close()
+    assert set_to(scene) == ["on", "off"]
+
+
+async def test_nor_does_one_that_was_killed() -> None:
+    """The next one knows from the store that the leg is mute."""
+    scene = await talks()
+    scene.listener.on_finding(MAY_BE)
+    await scene.settle()
+    scene.attempts = scene.watch()
+    scene.asterisk.running = [{"Uniqueid": UNIQUE_ID, "Channel": LEG, "ChannelState": "6", "BridgeId": "b1"}]
+    scene.attempts.up()
+    await scene.settle()
+    assert set_to(scene) == ["on", "off"]
+
+
+class Detector:
+    """Is in doubt as the test says."""
+
+    def __init__(self) -> None:
+        self.doubt: Finding | None = None
+        self.finds: Finding | None = None
+
+    def take(self, samples: bytes) -> Finding | None:
+        return self.finds
+
+
+async def test_a_doubt_is_told_once_and_so_is_its_end() -> None:
+    detector, told = Detector(), []
+    hearing = TalkHearing(detector, 60.0, told.append)
+    for detector.doubt in (None, MAY_BE, MAY_BE, None, None):
+        assert not hearing.take(bytes(320))
+    assert told == [MAY_BE, NO_BEEP]
+
+
+@pytest.mark.parametrize("how", ["ended", "long enough"])
+async def test_the_end_of_listening_ends_a_doubt(how: str) -> None:
+    """The line broke, or the minute is over."""
+    detector, told = Detector(), []
+    hearing = TalkHearing(detector, 0.1, told.append)
+    detector.doubt = MAY_BE
+    hearing.take(bytes(320))
+    if how == "ended":
+        hearing.ended()
+    else:
+        assert hearing.take(bytes(BYTES_A_SECOND))
+    assert told == [MAY_BE, NO_BEEP]
+
+
+async def test_a_doubt_that_was_right_is_not_taken_back() -> None:
+    detector, told = Detector(), []
+    hearing = TalkHearing(detector, 60.0, told.append)
+    detector.doubt = MAY_BE
+    hearing.take(bytes(320))
+    detector.doubt, detector.finds = None, BEEP
+    assert hearing.take(bytes(320))
+    hearing.ended()
+    assert told == [MAY_BE, BEEP]
+
+
+async def test_before_the_connection_a_doubt_says_nothing_about_who_answered() -> None:
+    """It is waited on; the verdict comes later."""
+    detector = Detector()
+    hearing = GreetingHearing(detector, 8.0)
+    detector.doubt = MAY_BE
+    assert not hearing.take(bytes(320))
+    detector.doubt, detector.finds = None, SHORT
+    assert hearing.take(bytes(320))
+    assert hearing.found.result() is SHORT
