@@ -12,6 +12,7 @@ from asterisk_plugin.detection.doubts import DoubtWatch, Suspicion, suspicion_of
 from asterisk_plugin.detection.findings import Finding, Kind, Why
 from asterisk_plugin.detection.frames import Frame
 from asterisk_plugin.detection.tone_kinds import (
+    BEEP_HZ,
     BUSY_S,
     SHORTEST_S,
     is_beep_like,
@@ -159,6 +160,8 @@ class BeepJudge:
             suspicion = suspicion_of(tone)
             if suspicion is not None and self._is_in_place(suspicion):
                 self._doubts.begin(suspicion)
+        if tone.hz[0] < BEEP_HZ[0]:
+            self._voice.take_vowel(tone)
         self._rang_s = self.heard_ring
         return None
 

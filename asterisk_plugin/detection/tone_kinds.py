@@ -34,6 +34,9 @@ times as far; but one that is so long could be a note that is blown."""
 TORN_S, TORN_PURITY = 0.14, 0.9
 """What GSM 06.10 leaves of a beep above that in noise: pieces that move, and are still mostly one component."""
 
+PAIR_S, PAIR_PURITY = 0.11, 0.97
+"""And of two tones, one of them above that: they move against each other, and are nearly all there is."""
+
 TWO_PURITY = 0.95
 """Two neighbouring overtones of a vowel are less pure than two tones."""
 
@@ -77,11 +80,13 @@ def is_beep_like(tone: Tone) -> bool:
     return in_band and is_steady(tone) and not is_key(tone) and not _is_vowel(tone, _purity(tone))
 
 
-def is_high(tone: Tone) -> bool:
-    """It is where no vowel is, and so long that it can be a beep that a codec has torn."""
-    return (
-        tone.hz[0] > HIGH_HZ and within(tone.hz[-1], BEEP_HZ) and tone.lasted_s >= TORN_S and tone.purity >= TORN_PURITY
-    )
+def is_torn(tone: Tone) -> bool:
+    """It is where no vowel is, at least with one of two components, and can be a beep that a codec has torn."""
+    if tone.hz[-1] <= HIGH_HZ or not all(within(hz, BEEP_HZ) for hz in tone.hz):
+        return False
+    if tone.hz[0] > HIGH_HZ and tone.lasted_s >= TORN_S and tone.purity >= TORN_PURITY:
+        return True
+    return len(tone.hz) == 2 and tone.lasted_s >= PAIR_S and tone.purity >= PAIR_PURITY
 
 
 def is_steady(tone: Tone) -> bool:
