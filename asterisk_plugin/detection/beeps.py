@@ -186,7 +186,16 @@ class BeepJudge:
                 return False
             if not self._voice.has_spoken:
                 return True
-        return self._voice.ends_greeting(tone.start_s)
+        return self._voice.ends_greeting(self._row_start_s(tone))
+
+    def _row_start_s(self, tone: Tone) -> float:
+        """When the first of the tones began of which this is the last: some machines beep twice or more."""
+        start_s = tone.start_s
+        for one in reversed(self._past[:-1]):
+            if not same(one, tone) or start_s - one.end_s >= REPEATED_S:
+                break
+            start_s = one.start_s
+        return start_s
 
     def _again(self, pending: _Pending, tone: Tone) -> None:
         """The same tone once more: a double beep, or one with a hole in it; but at its frequency the busy tone."""

@@ -31,8 +31,9 @@ HIGH_HZ, HIGH_PURITY, HIGH_SPREAD, HIGH_S = 1200.0, 0.09, 1.5, 0.25
 """Above it no vowel is so steady: less pure by that much is enough, and it may move that many
 times as far; but one that is so long could be a note that is blown."""
 
-TORN_S, TORN_PURITY = 0.14, 0.9
-"""What GSM 06.10 leaves of a beep above that in noise: pieces that move, and are still mostly one component."""
+TORN_S, TORN_PURITY, TORN_HZ = 0.14, 0.9, 2250.0
+"""What GSM 06.10 leaves of a beep above that in noise: pieces that move, and are still mostly one component. A beep that
+fades at once can look like two, the upper one too high."""
 
 PAIR_S, PAIR_PURITY = 0.11, 0.97
 """And of two tones, one of them above that: they move against each other, and are nearly all there is."""
@@ -82,7 +83,7 @@ def is_beep_like(tone: Tone) -> bool:
 
 def is_torn(tone: Tone) -> bool:
     """It is where no vowel is, at least with one of two components, and can be a beep that a codec has torn."""
-    if tone.hz[-1] <= HIGH_HZ or not all(within(hz, BEEP_HZ) for hz in tone.hz):
+    if tone.hz[0] < BEEP_HZ[0] or not within(tone.hz[-1], (HIGH_HZ, TORN_HZ)):
         return False
     if tone.hz[0] > HIGH_HZ and tone.lasted_s >= TORN_S and tone.purity >= TORN_PURITY:
         return True
