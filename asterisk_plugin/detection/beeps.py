@@ -145,6 +145,7 @@ class BeepJudge:
         if tone.lasted_s < TONAL_S:
             return self._after(frame)
         pending, self._pending = self._pending, None
+        piece = tone
         if self._past and same(self._past[-1], tone) and tone.start_s - self._past[-1].end_s <= HOLE_S:
             tone, pending = _joined(self._past.pop(), tone), None
         self._past = [*(one for one in self._past[-12:] if one.end_s > tone.start_s - MELODY_S), tone]
@@ -157,7 +158,7 @@ class BeepJudge:
             return None
         heard = self._voice.level_db - FAINT_DB < tone.level_db > tone.before_db + QUIETER_DB
         if heard and not self._is_pending(tone, frame):
-            suspicion = suspicion_of(tone)
+            suspicion = suspicion_of(tone) or suspicion_of(piece)
             if suspicion is not None and self._is_in_place(suspicion):
                 self._doubts.begin(suspicion)
         if tone.hz[0] < BEEP_HZ[0]:
