@@ -12,6 +12,7 @@ from asterisk_plugin.detection.doubts import DoubtWatch, Suspicion, suspicion_of
 from asterisk_plugin.detection.findings import Finding, Kind, Why
 from asterisk_plugin.detection.frames import Frame
 from asterisk_plugin.detection.tone_kinds import (
+    BEEP_HZ,
     BUSY_S,
     SHORTEST_S,
     is_beep_like,
@@ -144,6 +145,7 @@ class BeepJudge:
         if tone.lasted_s < TONAL_S:
             return self._after(frame)
         pending, self._pending = self._pending, None
+        piece = tone
         if self._past and same(self._past[-1], tone) and tone.start_s - self._past[-1].end_s <= HOLE_S:
             tone, pending = _joined(self._past.pop(), tone), None
         self._past = [*(one for one in self._past[-12:] if one.end_s > tone.start_s - MELODY_S), tone]
@@ -156,9 +158,11 @@ class BeepJudge:
             return None
         heard = self._voice.level_db - FAINT_DB < tone.level_db > tone.before_db + QUIETER_DB
         if heard and not self._is_pending(tone, frame):
-            suspicion = suspicion_of(tone)
+            suspicion = suspicion_of(tone) or suspicion_of(piece)
             if suspicion is not None and self._is_in_place(suspicion):
                 self._doubts.begin(suspicion)
+        if tone.hz[0] < BEEP_HZ[0]:
+            self._voice.take_vowel(tone)
         self._rang_s = self.heard_ring
         return None
 
@@ -183,7 +187,16 @@ class BeepJudge:
                 return False
             if not self._voice.has_spoken:
                 return True
-        return self._voice.ends_greeting(tone.start_s)
+        return self._voice.ends_greeting(self._row_start_s(tone))
+
+    def _row_start_s(self, tone: Tone) -> float:
+        """When the first of the tones began of which this is the last: some machines beep twice or more."""
+        start_s = tone.start_s
+        for one in reversed(self._past[:-1]):
+            if not same(one, tone) or start_s - one.end_s >= REPEATED_S:
+                break
+            start_s = one.start_s
+        return start_s
 
     def _again(self, pending: _Pending, tone: Tone) -> None:
         """The same tone once more: a double beep, or one with a hole in it; but at its frequency the busy tone."""

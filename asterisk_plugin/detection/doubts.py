@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from asterisk_plugin.detection.findings import Finding, Kind, Why
 from asterisk_plugin.detection.frames import Frame
-from asterisk_plugin.detection.tone_kinds import SHORTEST_S, is_beep_like, is_high, is_key, is_steady, ring_pause_s
+from asterisk_plugin.detection.tone_kinds import SHORTEST_S, is_beep_like, is_key, is_steady, is_torn, ring_pause_s
 from asterisk_plugin.detection.tones import Run, Tone
 
 SPEAKS_FRAMES = 4
@@ -100,6 +100,6 @@ def suspicion_of(tone: Tone) -> Suspicion | None:
         return Suspicion(tone, Why.MAY_BE_RING, pause_s + PICKS_UP_S)
     if is_key(tone) and is_steady(tone):
         return Suspicion(tone, Why.MAY_BE_KEY, PRESSED_S)
-    if is_beep_like(tone) or is_high(tone):
+    if is_beep_like(tone) or is_torn(tone):
         return Suspicion(tone, Why.MAY_BE_NOTE, TUNE_S, CONFIRM_S)
     return None

@@ -31,8 +31,16 @@ HIGH_HZ, HIGH_PURITY, HIGH_SPREAD, HIGH_S = 1200.0, 0.09, 1.5, 0.25
 """Above it no vowel is so steady: less pure by that much is enough, and it may move that many
 times as far; but one that is so long could be a note that is blown."""
 
-TORN_S, TORN_PURITY = 0.14, 0.9
-"""What GSM 06.10 leaves of a beep above that in noise: pieces that move, and are still mostly one component."""
+TORN_S, TORN_PURITY, TORN_HZ = 0.14, 0.9, 2250.0
+"""What GSM 06.10 leaves of a beep above that in noise: pieces that move, and are still mostly one component. A beep that
+fades at once can look like two, the upper one too high."""
+
+PAIR_S, PAIR_PURITY, PURE_PAIR, PURE_SPREAD_HZ = 0.11, 0.97, 0.985, 4.0
+"""And of two tones, one of them above that: they move against each other, and are nearly all there is. Lower ones could be
+two overtones of a voice, but for the purest and steadiest."""
+
+NOISY_HZ, NOISY_S, NOISY_SPREAD_HZ, NOISY_PURITY = 700.0, 0.14, 4.0, 0.88
+"""And of one in noise: above the pitch and the strongest overtones of most voices, and no voice is so steady."""
 
 TWO_PURITY = 0.95
 """Two neighbouring overtones of a vowel are less pure than two tones."""
@@ -77,11 +85,19 @@ def is_beep_like(tone: Tone) -> bool:
     return in_band and is_steady(tone) and not is_key(tone) and not _is_vowel(tone, _purity(tone))
 
 
-def is_high(tone: Tone) -> bool:
-    """It is where no vowel is, and so long that it can be a beep that a codec has torn."""
-    return (
-        tone.hz[0] > HIGH_HZ and within(tone.hz[-1], BEEP_HZ) and tone.lasted_s >= TORN_S and tone.purity >= TORN_PURITY
-    )
+def is_torn(tone: Tone) -> bool:
+    """It is where hardly any vowel is, at least with one of two components, and can be a beep that a codec has torn."""
+    hz, lasted_s, purity = tone.hz, tone.lasted_s, tone.purity
+    if hz[0] < BEEP_HZ[0] or hz[-1] > TORN_HZ:
+        return False
+    if len(hz) == 1 and hz[0] > NOISY_HZ and tone.spread_hz <= NOISY_SPREAD_HZ:
+        return lasted_s >= NOISY_S and purity >= NOISY_PURITY
+    if hz[0] > HIGH_HZ and lasted_s >= TORN_S and purity >= TORN_PURITY:
+        return True
+    if len(hz) != 2 or lasted_s < PAIR_S:
+        return False
+    is_pure = purity >= PURE_PAIR and tone.spread_hz <= PURE_SPREAD_HZ
+    return is_pure or (hz[-1] > HIGH_HZ and purity >= PAIR_PURITY)
 
 
 def is_steady(tone: Tone) -> bool:

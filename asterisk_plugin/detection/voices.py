@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
-from asterisk_plugin.detection.frames import QUIETEST_DB, Frame
+from asterisk_plugin.detection.frames import FRAME_S, QUIETEST_DB, Frame
+from asterisk_plugin.detection.tones import Tone
 
 VOICE_FALLS_DB = 0.02
 """How loud the voice is sinks by 1 dB a second."""
@@ -42,6 +43,12 @@ class VoiceBefore:
         if frame.level_db > max(SPOKE_AT_DB, self.level_db - SPOKE_DB):
             self.has_waited |= len(self._spoken) >= WORD_FRAMES and frame.end_s - self._spoken[-1] > TURN_S
             self._spoken.append(frame.end_s)
+
+    def take_vowel(self, tone: Tone) -> None:
+        """Take a tone that has turned out to be of the voice: behind GSM 06.10 half of a voice is."""
+        if tone.level_db > max(SPOKE_AT_DB, self.level_db - SPOKE_DB):
+            frames = max(1, round(tone.lasted_s / FRAME_S))
+            self._spoken.extend(tone.end_s - FRAME_S * back for back in reversed(range(frames)))
 
     def may_be(self, frame: Frame) -> bool:
         """Whether somebody may speak in a frame, also somebody else, further from the telephone."""

@@ -147,6 +147,54 @@ def test_a_high_tone_that_a_codec_has_torn():
     assert [one.why for one in found if one.is_machine] == [Why.BEEP_BY_QUIET]
 
 
+def test_a_pair_that_a_codec_has_torn():
+    """GSM 06.10 makes two tones tremble against each other; one is where no vowel is."""
+    at = np.arange(1600) / 8000
+    high = np.sin(2 * np.pi * 1789 * at + 1.5 * np.sin(2 * np.pi * 12 * at))
+    pair = faded((np.sin(2 * np.pi * 1079 * at) + high) / 2) * AT
+    found, ((doubt, _),) = heard(speech(1.5), silence(0.4), pair, silence(4.0))
+    assert doubt.why is Why.MAY_BE_NOTE
+    assert [one.why for one in found if one.is_machine] == [Why.BEEP_BY_QUIET]
+
+
+def test_a_pair_so_pure_that_it_is_no_voice():
+    """Two neighbouring overtones of a voice at 377 Hz have these frequencies; they tremble more and are less alone."""
+    at = np.arange(1120) / 8000
+    low = np.sin(2 * np.pi * 768 * at + 0.15 * np.sin(2 * np.pi * 12 * at))
+    pair = faded((low + np.sin(2 * np.pi * 1139 * at)) / 2) * AT
+    found, ((doubt, _),) = heard(speech(1.5), silence(0.4), pair, silence(4.0))
+    assert doubt.why is Why.MAY_BE_NOTE
+    assert [one.why for one in found if one.is_machine] == [Why.BEEP_BY_QUIET]
+
+
+def test_one_tone_in_noise():
+    """Too much else sounds beside it for a beep, and it is too steady for a voice."""
+    made = np.random.default_rng(5)
+    at = np.arange(1440) / 8000
+    steady = np.sin(2 * np.pi * 1186 * at + 0.12 * np.sin(2 * np.pi * 12 * at))
+    noisy = (steady + made.normal(0, 0.21, 1440)) * AT
+    found, doubts = heard(speech(1.5), silence(0.4), noisy, silence(4.0))
+    assert doubts[0][0].why is Why.MAY_BE_NOTE
+    assert [one.why for one in found if one.is_machine] == [Why.BEEP_BY_QUIET]
+
+
+def test_the_last_of_three_long_beeps_is_in_place_when_the_first_was():
+    """At a frequency of busy tones, with pauses that are too short for one."""
+    row = cadence((418.0,), (0.4, 0.15), 3) * AT
+    found, _ = heard(speech(1.5), silence(1.5), row, silence(4.0))
+    assert [one.kind for one in found if one.is_machine] == [Kind.BEEP]
+
+
+def test_a_voice_of_which_only_the_vowels_are_heard_has_spoken():
+    """Behind GSM 06.10 a high voice is a row of tones; what follows at its end may be a beep all the same."""
+    at = np.arange(1600) / 8000
+    vowels = [faded(np.sin(2 * np.pi * hz * at)) * AT for hz in (353.0, 317.0, 321.0, 311.0, 340.0, 325.0)]
+    greeting = [part for vowel in vowels for part in (vowel, silence(0.1))]
+    found, ((doubt, _),) = heard(*greeting, silence(0.3), tone((710.0,), 0.5) * AT, silence(4.0))
+    assert doubt.why is Why.MAY_BE_NOTE
+    assert [one.why for one in found if one.is_machine] == [Why.BEEP_BY_QUIET]
+
+
 def test_in_doubt_while_it_is_waited_for_a_busy_tone():
     """440 Hz for 0.4 s after a pause may come again; a machine that has beeped records by then."""
     found, ((doubt, until_s),) = heard(speech(0.7), silence(3.0), tone((440.0,), 0.4) * AT, silence(2.0))
