@@ -32,12 +32,12 @@ HIGH_HZ, HIGH_PURITY, HIGH_SPREAD, HIGH_S = 1200.0, 0.09, 1.5, 0.25
 times as far; but one that is so long could be a note that is blown."""
 
 TORN_S, TORN_PURITY, TORN_HZ = 0.14, 0.9, 2250.0
-"""What GSM 06.10 leaves of a beep above that in noise: pieces that move, and are still mostly one component. A beep that
-fades at once can look like two, the upper one too high."""
+"""What GSM 06.10 leaves of a beep above that in noise: pieces that move, and are still mostly one component. A beep
+that fades at once can look like two, the upper one too high."""
 
 PAIR_S, PAIR_PURITY, PURE_PAIR, PURE_SPREAD_HZ = 0.11, 0.97, 0.985, 4.0
-"""And of two tones, one of them above that: they move against each other, and are nearly all there is. Lower ones could be
-two overtones of a voice, but for the purest and steadiest."""
+"""And of two tones, one of them above that: they move against each other, and are nearly all there is. Lower ones could
+be two overtones of a voice, but for the purest and steadiest."""
 
 NOISY_HZ, NOISY_S, NOISY_SPREAD_HZ, NOISY_PURITY = 700.0, 0.14, 4.0, 0.88
 """And of one in noise: above the pitch and the strongest overtones of most voices, and no voice is so steady."""

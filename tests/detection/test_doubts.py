@@ -180,8 +180,8 @@ def test_one_tone_in_noise():
 
 def test_the_last_of_three_long_beeps_is_in_place_when_the_first_was():
     """At a frequency of busy tones, with pauses that are too short for one."""
-    row = cadence((418.0,), (0.4, 0.15), 3) * AT
-    found, _ = heard(speech(1.5), silence(1.5), row, silence(4.0))
+    row = cadence((418.0,), (0.4, 0.16), 3) * AT
+    found, _ = heard(speech(1.5), silence(1.2), row, silence(4.0))
     assert [one.kind for one in found if one.is_machine] == [Kind.BEEP]
 
 
