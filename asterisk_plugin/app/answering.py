@@ -27,12 +27,16 @@ def make_detector() -> Detector:
     return Detector()
 
 
-def make_patient_detector() -> Detector:
-    """A detector for one call that goes on: it waits for the end of the greeting."""
+def make_patient_detector(doubt_s: float) -> Detector:
+    """A detector for one call that goes on: it waits for the end of the greeting.
+
+    Args:
+        doubt_s: So much quiet makes a beep of what was in doubt before; 0: nothing was.
+    """
     from asterisk_plugin.detection.detector import Detector
     from asterisk_plugin.detection.findings import Settings
 
-    return Detector(Settings(undecided_s=0))
+    return Detector(Settings(undecided_s=0), doubt_s=doubt_s)
 
 
 async def start_sounds(

@@ -80,6 +80,8 @@ class _Answer:
     why: str = ""
     at_s: float = 0
     greeting_s: float | None = None
+    doubt_s: float = 0.0
+    """What it heard may still be a beep: after so much quiet it was."""
 
 
 def unheard_action(campaign: Campaign | None) -> str:
@@ -176,7 +178,8 @@ async def _listen(listening: Listening, channel: Channel, token: str) -> _Answer
             found = hearing.found.result()
             if found is None:
                 return _Answer(Heard.NOT_SURE, "listened-long", hearing.heard_s)
-            return _Answer(heard_of(found), found.why.value, found.at_s, greeting_end_s(found))
+            times = found.at_s, greeting_end_s(found), hearing.doubt_left_s
+            return _Answer(heard_of(found), found.why.value, *times)
     status, cause = await channel.detect_machine(most_s=AMD_S)
     return _amd_answer(status, cause) if status else _Answer(Heard.NOT_HEARD)
 
@@ -197,4 +200,5 @@ def _fields(answer: _Answer, action: Action) -> dict[str, str]:
         "At": f"{answer.at_s:.3f}",
         "Greeting": "" if answer.greeting_s is None else f"{answer.greeting_s:.3f}",
         "Action": action.value,
+        "Doubt": f"{answer.doubt_s:.3f}" if answer.doubt_s else "",
     }

@@ -15,7 +15,7 @@ from asterisk_plugin.core.answering import AnswerLimit
 from asterisk_plugin.core.attempt_end import Heard
 from asterisk_plugin.core.channels import plain_address, without_number
 from asterisk_plugin.core.site import DialMode, OnMachine
-from asterisk_plugin.detection.findings import Kind, Why
+from asterisk_plugin.detection.findings import Finding, Kind, Why
 from asterisk_plugin.errors import ManagerError, StoreError
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from asterisk_plugin.callflow.gate import Gate
     from asterisk_plugin.callflow.hearing import Listener
     from asterisk_plugin.core.site import Campaign
-    from asterisk_plugin.detection.findings import Finding
 
 ASKED_FIRST_S = 0.5
 """A dialplan that asks who answered has said so by then."""
@@ -127,7 +126,8 @@ class AnsweredCalls:
             self._expect_agent(track)  # who still speaks waits for nobody yet: see `answered`
         spied = event.get("Spied", "")
         if spied and (self._listener is None or spied == plain_address(self._listener.address)):
-            self._listen(track, spied=True)  # else the sound goes to another service that watches this Asterisk
+            # Else the sound goes to another service that watches this Asterisk.
+            self._listen(track, spied=True, doubt_s=_seconds(event.get("Doubt")) or 0.0)
 
     def _note(self, track: CallTrack, event: Mapping[str, str]) -> None:
         at_s = _seconds(event.get("At"))
@@ -214,7 +214,7 @@ class AnsweredCalls:
 
     # ---------------------------------------------------------------- machines
 
-    def _listen(self, track: CallTrack, *, spied: bool = False) -> None:
+    def _listen(self, track: CallTrack, *, spied: bool = False, doubt_s: float = 0.0) -> None:
         """Listen to a leg that talks: its dialplan sends the sound (`spied`), or has asked nobody at all."""
         campaign = self.campaign_of(track)
         if track.has_ended or (not spied and (track.is_heard or track.listened_first)):
@@ -222,15 +222,17 @@ class AnsweredCalls:
         if campaign is None or campaign.on_machine is OnMachine.OFF:
             return
         track.is_heard = True
-        self._start(self._begin_listening(track, spied=spied))
+        if doubt_s:  # now: it takes a moment until the sound comes
+            self._doubts(track, Finding(Kind.MAY_BE_BEEP, 0.0, Why.DOUBTED_BEFORE))
+        self._start(self._begin_listening(track, spied=spied, doubt_s=doubt_s))
 
-    async def _begin_listening(self, track: CallTrack, *, spied: bool) -> None:
+    async def _begin_listening(self, track: CallTrack, *, spied: bool, doubt_s: float) -> None:
         listener, leg = self._listener, track.leg
         found = partial(self._found, track, track.since_answer(self._gate.clock()))
         if listener is None or leg is None:
             comes = False
         elif spied:
-            comes = await listener.expect(leg.attempt_id, found)
+            comes = await listener.expect(leg.attempt_id, found, doubt_s=doubt_s)
         elif await self._claim(f"listen/{track.unique_id}"):
             comes = await listener.begin(self._manager(), track.channel, leg.attempt_id, found)
         else:

@@ -25,6 +25,11 @@ class Detector(Protocol):
         """What was heard may have been a beep; None when nothing is in doubt."""
         ...
 
+    @property
+    def doubt_left_s(self) -> float:
+        """So much more quiet makes a beep of it, for the detector that goes on; 0 when nothing is in doubt."""
+        ...
+
     def take(self, samples: bytes) -> Finding | None:
         """Hear what came; returns what it shows."""
         ...
@@ -38,7 +43,7 @@ class Listener(Protocol):
         """Where the sound comes, `host:port`."""
         ...
 
-    async def expect(self, token: str, on_finding: Callable[[Finding], None]) -> bool:
+    async def expect(self, token: str, on_finding: Callable[[Finding], None], *, doubt_s: float = 0.0) -> bool:
         """Listen to a leg whose sound the dialplan has begun to send."""
         ...
 
@@ -78,6 +83,8 @@ class GreetingHearing:
         self._bytes = 0
         self.found: asyncio.Future[Finding | None] = asyncio.get_running_loop().create_future()
         """What came of it; None when the sound ended first."""
+        self.doubt_left_s = 0.0
+        """Something was in doubt by then: so much more quiet makes a beep of it."""
 
     @property
     def heard_s(self) -> float:
@@ -89,6 +96,7 @@ class GreetingHearing:
         self._bytes += len(samples)
         if (finding := self._detector.take(samples)) is not None and not self.found.done():
             self.found.set_result(finding)
+            self.doubt_left_s = self._detector.doubt_left_s
         return self.found.done() or self._bytes >= self._most_bytes
 
     def ended(self) -> None:

@@ -78,18 +78,23 @@ class _Pending:
 class BeepJudge:
     """Hears tones end and tells which were beeps, fax or announcement tones.
 
+    Args:
+        doubt_s: So much quiet makes a beep of what was in doubt before; 0: nothing was.
+
     Attributes:
         run: The tone that sounds now.
         heard_ring: A tone with the cadence of a ring ended then, seconds since the answer; None before.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, doubt_s: float = 0.0) -> None:
         self._tracker = ToneTracker()
         self._pending: _Pending | None = None
         self._past: list[Tone] = []
         self._told = -1.0
         self._voice = VoiceBefore()
         self._doubts = DoubtWatch()
+        if doubt_s:
+            self._doubts.go_on(doubt_s)
         self._rang_s: float | None = None  # the ring before the tone that is judged
         self.heard_ring: float | None = None
 
@@ -102,6 +107,10 @@ class BeepJudge:
     def doubt(self) -> Finding | None:
         """Something was heard that may have been a beep; None when nothing is in doubt."""
         return self._doubts.doubt or (None if self._pending is None else self._pending.doubt)
+
+    def doubt_left_s(self, now_s: float) -> float:
+        """So much more quiet makes a beep of what is in doubt; 0 when nothing is, or it is clear in a moment."""
+        return self._doubts.left_s(now_s)
 
     @property
     def is_progress(self) -> bool:

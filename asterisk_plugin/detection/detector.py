@@ -32,15 +32,16 @@ class Detector:
 
     Args:
         settings: How long each thing must last.
+        doubt_s: A detector before this one left something in doubt: so much quiet makes a beep of it. 0: it did not.
 
     Attributes:
         greeting_verdict: The first finding about who answered, None while nothing is decided.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, *, doubt_s: float = 0.0) -> None:
         self.greeting_verdict: Finding | None = None
         self._settings = settings or Settings()
-        self._frames, self._beeps, self._repeats = Frames(), BeepJudge(), RepeatWatch()
+        self._frames, self._beeps, self._repeats = Frames(), BeepJudge(doubt_s), RepeatWatch()
         most = round(self._settings.listen_s / FRAME_S)
         self._levels: Levels = np.full(most, QUIETEST_DB, np.float32)
         self._tonal: Marks = np.zeros(most, np.bool_)
@@ -52,6 +53,11 @@ class Detector:
     def doubt(self) -> Finding | None:
         """Something was heard that may have been a beep: our side should be silent. None when nothing is in doubt."""
         return None if self._is_machine else self._beeps.doubt
+
+    @property
+    def doubt_left_s(self) -> float:
+        """So much more quiet makes a beep of what is in doubt, for the detector that goes on; 0 when nothing is."""
+        return 0.0 if self.doubt is None else self._beeps.doubt_left_s(self._frames.heard_s)
 
     def take(self, samples: bytes) -> Finding | None:
         """Hear what came; of several findings in one call the weightiest is given.

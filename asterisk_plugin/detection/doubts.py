@@ -64,6 +64,15 @@ class DoubtWatch:
         self.end()
         self._of, self._spoken = suspicion, 0
 
+    def go_on(self, quiet_s: float) -> None:
+        """Doubt what somebody else has heard, as of the beginning: so much quiet makes it a beep."""
+        tone = Tone(0.0, 0.0, (), spread_hz=0.0, level_db=0.0, purity=0.0, before_db=0.0)
+        self.begin(Suspicion(tone, Why.DOUBTED_BEFORE, quiet_s))
+
+    def left_s(self, now_s: float) -> float:
+        """So much more quiet makes it a beep; 0 when nothing is in doubt."""
+        return 0.0 if self._of is None else max(0.0, self._of.quiet_s - (now_s - self._of.tone.end_s))
+
     def end(self) -> None:
         """Something else has told what it was."""
         self.doubt = self._of = None

@@ -38,6 +38,7 @@ class Why(enum.StrEnum):
     MAY_BE_KEY = "may-be-key"
     MAY_BE_NOTE = "may-be-note"
     MAY_BE_BUSY = "may-be-busy"
+    DOUBTED_BEFORE = "doubted-before"
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,11 +78,13 @@ class Listener:
         self.on_finding: Callable[[Finding], None] | None = None
         self.begun: list[str] = []
         self.expected: list[str] = []
+        self.doubt_s = 0.0
         self.works = True
         self.address = "127.0.0.1:4575"
 
-    async def expect(self, token: str, on_finding: Callable[[Finding], None]) -> bool:
+    async def expect(self, token: str, on_finding: Callable[[Finding], None], *, doubt_s: float = 0.0) -> bool:
         self.expected.append(token)
+        self.doubt_s = doubt_s
         self.on_finding = on_finding
         return self.works
 

@@ -43,8 +43,8 @@ class Sounds:
 class Detector:
     """Finds what it was told to, at once."""
 
-    def __init__(self, finding: Finding | None) -> None:
-        self._finding = finding
+    def __init__(self, finding: Finding | None, doubt_left_s: float = 0.0) -> None:
+        self._finding, self.doubt_left_s = finding, doubt_left_s
 
     def take(self, samples: bytes) -> Finding | None:
         return self._finding
@@ -86,6 +86,22 @@ async def test_only_a_machine_is_not_connected(finding: Finding | None, action: 
     assert begun == ("RingfenceAnswered", {"Do": "listen"})
     assert (done[1]["Heard"], done[1]["Action"]) == (heard, action)
     assert not sounds.expected
+
+
+async def test_what_is_in_doubt_when_the_call_is_connected_is_told() -> None:
+    """Who listens to the talk goes on with it."""
+    with_what, sounds = listening()
+    unsure = Detector(Finding(Kind.NOT_SURE, 2.7, Why.MAY_BE_NOTE), doubt_left_s=1.25)
+    with_what = dataclasses.replace(with_what, make_detector=lambda: unsure)
+    call = leg()
+    call.sound = sounds.bring
+    await answered(with_what, call)
+    assert (call.told[-1][1]["Action"], call.told[-1][1]["Doubt"]) == ("CONNECT", "1.250")
+    with_what, sounds = listening(SHORT)
+    call = leg()
+    call.sound = sounds.bring
+    await answered(with_what, call)
+    assert call.told[-1][1]["Doubt"] == ""
 
 
 async def test_the_end_of_the_greeting_is_told() -> None:

@@ -59,6 +59,27 @@ async def test_muted_at_once_and_heard_again_when_it_was_nothing(campaign: str) 
     assert scene.events == ["line-muted"]
 
 
+async def test_what_was_in_doubt_before_the_connection_stays_in_doubt() -> None:
+    """Mute at once, not when the sound of the talk comes; and who hears that knows how much quiet is missing."""
+    scene = Scene("linde-dialer")
+    await scene.play(BEGIN)
+    await scene.play(UP, ASKS)
+    unsure = {**PERSON, "Heard": "not-sure", "Why": "may-be-note", "At": "2.7", "Greeting": "", "Doubt": "1.250"}
+    scene.listener.works = False
+    await scene.play(unsure, enters(LEG), enters(AGENT), after_s=2.7)
+    assert set_to(scene) == ["on"]
+    assert scene.listener.doubt_s == 1.25
+    scene.listener.on_finding(NO_BEEP)
+    await scene.settle()
+    assert set_to(scene) == ["on", "off"]
+
+
+async def test_nothing_is_in_doubt_where_nothing_was() -> None:
+    scene = await talks()
+    assert set_to(scene) == []
+    assert scene.listener.doubt_s == 0.0
+
+
 async def test_a_beep_after_all_takes_the_call_away_and_is_not_unmuted_before() -> None:
     scene = await talks()
     scene.listener.on_finding(MAY_BE)
@@ -174,6 +195,7 @@ class Detector:
     def __init__(self) -> None:
         self.doubt: Finding | None = None
         self.finds: Finding | None = None
+        self.doubt_left_s = 0.0
 
     def take(self, samples: bytes) -> Finding | None:
         return self.finds

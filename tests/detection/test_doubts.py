@@ -223,3 +223,34 @@ def test_before_the_connection_it_is_waited_for_a_little(before):
     assert (found[0].kind, found[0].why) == (Kind.NOT_SURE, Why.RING_BACK)
     assert 2.7 <= found[0].at_s < 2.8
     assert found[-1].kind is Kind.BEEP
+
+
+def go_on(doubt_s: float, *parts) -> tuple[Detector, list[Finding]]:
+    """A detector that goes on where another one was in doubt, and what it finds."""
+    data, detector = line(*parts), Detector(Settings(undecided_s=0.0), doubt_s=doubt_s)
+    found = [detector.take(data[at : at + 320]) for at in range(0, len(data), 320)]
+    return detector, [one for one in found if one is not None]
+
+
+def test_a_doubt_goes_on_in_the_next_detector():
+    """Of a greeting and its beep the first heard all, the second nothing: what is left of the quiet is enough."""
+    first = Detector()
+    data = line(speech(0.9), silence(0.3), tone((425.0,), 1.0) * AT, silence(2.0))
+    for at in range(0, len(data), 320):
+        first.take(data[at : at + 320])
+    assert 3.0 < first.doubt_left_s < 4.5
+    second, found = go_on(first.doubt_left_s, silence(1.0))
+    assert found == []
+    assert second.doubt is not None
+    _, found = go_on(first.doubt_left_s, silence(6.0))
+    assert (found[0].kind, found[0].why) == (Kind.BEEP, Why.BEEP_BY_QUIET)
+    assert found[0].at_s == pytest.approx(first.doubt_left_s, abs=0.1)
+
+
+def test_a_word_ends_what_was_in_doubt_before():
+    """And without a doubt quiet is only quiet."""
+    detector, found = go_on(3.0, silence(1.0), speech(0.5, 3), silence(6.0))
+    assert detector.doubt is None
+    assert not any(one.is_machine for one in found)
+    assert Detector().doubt_left_s == 0.0
+    assert not any(one.is_machine for one in go_on(0.0, silence(6.0))[1])
