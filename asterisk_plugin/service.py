@@ -138,6 +138,8 @@ class Service:
             await self._agi.stop(drain_s)
         if self._workers is not None:
             await self._workers.stop(drain_s)
+        # While AMI is still there: nobody who talks must be left unable to hear us.
+        await asyncio.gather(*(watched.attempts.leave() for watched in self._watched))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -77,9 +78,14 @@ class AnsweredCalls:
         """The campaign a call is made for; None when nobody knows it."""
         return None if track.leg is None else self._gate.site.campaigns.get(track.leg.campaign)
 
-    def answered(self, track: CallTrack) -> None:
-        """Somebody or something has answered."""
-        track.later(ASKED_FIRST_S, partial(self._listen, track))
+    def answered(self, track: CallTrack, *, is_seen: bool) -> None:
+        """Somebody or something has answered; or is found talking (not `is_seen`).
+
+        Who is in the middle of a talk can say what no greeting would be: only a recorded message is listened to then.
+        """
+        campaign = self.campaign_of(track)
+        if is_seen or (campaign is not None and campaign.dial_mode is DialMode.RECORDED):
+            track.later(ASKED_FIRST_S, partial(self._listen, track))
         # Whatever is heard or not: so long after the answer a person has a right to an agent.
         track.later(LISTEN_S + 1, partial(self._expect_agent, track))
 
@@ -125,7 +131,9 @@ class AnsweredCalls:
         if track.heard_why != Why.STILL_SPEAKING.value or self._limit(track).from_answer:
             self._expect_agent(track)  # who still speaks waits for nobody yet: see `answered`
         spied = event.get("Spied", "")
-        if spied and (self._listener is None or spied == plain_address(self._listener.address)):
+        if not spied:
+            self._start(self._unheard(track))
+        elif self._listener is None or spied == plain_address(self._listener.address):
             # Else the sound goes to another service that watches this Asterisk.
             self._listen(track, spied=True, doubt_s=_seconds(event.get("Doubt")) or 0.0)
 
@@ -190,6 +198,9 @@ class AnsweredCalls:
             action, fields, told = "Redirect", place, {"Message": "yes", "At": f"{at_s:.3f}"}
             track.message_s = at_s
             await self._muting.release(track)
+            if track.agent_s is not None or track.has_ended:  # in this moment
+                track.message_s = None
+                return
         else:
             action, fields, told = "Hangup", {"Cause": NORMAL_CLEARING}, {}
         try:
@@ -222,7 +233,7 @@ class AnsweredCalls:
         if campaign is None or campaign.on_machine is OnMachine.OFF:
             return
         track.is_heard = True
-        if doubt_s:  # now: it takes a moment until the sound comes
+        if doubt_s and self._listener is not None:  # now: it takes a moment until the sound comes
             self._doubts(track, Finding(Kind.MAY_BE_BEEP, 0.0, Why.DOUBTED_BEFORE))
         self._start(self._begin_listening(track, spied=spied, doubt_s=doubt_s))
 
@@ -237,12 +248,18 @@ class AnsweredCalls:
             comes = await listener.begin(self._manager(), track.channel, leg.attempt_id, found)
         else:
             return  # another service that watches this Asterisk listens
-        if comes or track.has_ended:
-            return
-        track.is_heard = False
-        self._on_event("not-listened")
+        if not comes:
+            track.is_heard = False
+            self._muting.unmute(track)  # nobody can tell any more
+            await self._unheard(track)
+
+    async def _unheard(self, track: CallTrack) -> None:
+        """Nobody listens to a leg that talks, although its campaign wants that."""
         campaign = self.campaign_of(track)
-        if campaign is not None and campaign.dial_mode is DialMode.RECORDED:
+        if track.has_ended or campaign is None or campaign.on_machine is OnMachine.OFF:
+            return
+        self._on_event("not-listened")
+        if campaign.dial_mode is DialMode.RECORDED:
             await self._machines.hang_up(track, "not-listened-cut")  # it would be left on a machine
 
     def _found(self, track: CallTrack, began_s: float, finding: Finding) -> None:
@@ -297,6 +314,7 @@ def _heard(event: Mapping[str, str]) -> Heard:
 
 def _seconds(text: str | None) -> float | None:
     try:
-        return None if not text else max(0.0, float(text))
+        seconds = float(text or "nan")
     except ValueError:
         return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None

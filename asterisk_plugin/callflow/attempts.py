@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from typing import TYPE_CHECKING
 
 from asterisk_plugin.callflow.ami_listener import LOOK_TIMEOUT_S, AmiListener, running_of
@@ -39,6 +40,8 @@ ATTEMPT_EVENTS = ("DialState", "DialEnd", "BridgeEnter", "BridgeLeave", "BridgeD
 
 NAME_VARIABLE = "RINGFENCE_ASTERISK"
 """Global variable by which the trunk script learns the name of its Asterisk in our settings."""
+
+_REMEMBERED = 4096
 
 UNSEEN_S = 300.0
 """Without AMI for so long, a call counts as ended, not surely."""
@@ -86,7 +89,7 @@ class Attempts(AmiListener):
             start=self._start,
         )
         self._bridges = Bridges()
-        self._gone: set[str] | None = None  # legs that ended while a re-sync waits for its list
+        self._hung_up: deque[str] = deque(maxlen=_REMEMBERED)  # channels that ended lately, whatever list names them
         self._resyncing: asyncio.Task[None] | None = None
         self._given_up: asyncio.TimerHandle | None = None
         self._answered_calls = AnsweredCalls(
@@ -153,7 +156,8 @@ class Attempts(AmiListener):
             fields: Its CoreShowChannel event.
         """
         channel = fields.get("Channel", "")
-        if unique_id in self._calls or not trunk_of(channel, self._trunks):
+        known = unique_id in self._calls or unique_id in self._adopting or unique_id in self._hung_up
+        if known or not trunk_of(channel, self._trunks):
             return
         track = self._adopting[unique_id] = CallTrack(unique_id, channel, self._gate.clock(), is_sure=False)
         await self._calls.identify(track)
@@ -182,10 +186,14 @@ class Attempts(AmiListener):
         self._wait_no_more()
         self._given_up = asyncio.get_running_loop().call_later(UNSEEN_S, self._give_up)
 
+    async def leave(self) -> None:
+        """The service is about to end, and AMI is still there: let everybody hear our side again."""
+        await asyncio.gather(*map(self._answered_calls.leave, self._calls))
+
     async def close(self) -> None:
         """Stop; calls that run are found again by the next service."""
         self._wait_no_more()
-        await asyncio.gather(*map(self._answered_calls.leave, self._calls))
+        await self.leave()
         for track in self._calls:
             track.end()
         await super().close()
@@ -194,7 +202,12 @@ class Attempts(AmiListener):
 
     def _dialled(self, event: Fields) -> None:
         channel, unique_id = event.get("DestChannel", ""), event.get("DestUniqueid", "")
-        if trunk_of(channel, self._trunks) and unique_id not in self._calls:
+        if not trunk_of(channel, self._trunks):
+            return
+        adopted = self._calls.get(unique_id)
+        if adopted is not None and adopted.rang_s is None and adopted.answered_s is None:
+            adopted.is_sure = True  # found waiting to be dialled: nothing of it was missed
+        if adopted is None:
             track = CallTrack(unique_id, channel, self._gate.clock())
             self._calls.add(track)
             self._start(self._calls.identify(track))
@@ -202,8 +215,7 @@ class Attempts(AmiListener):
     def _took(self, event: Fields, unique_id: str) -> None:
         """An event of one leg."""
         if event["Event"] == "Hangup":
-            if self._gone is not None:
-                self._gone.add(unique_id)
+            self._hung_up.append(unique_id)
             if unique_id in self._adopting:
                 self._adopting.pop(unique_id).end()
         track = self._calls.get(unique_id)
@@ -228,12 +240,12 @@ class Attempts(AmiListener):
             track.rang_s = track.since(self._gate.clock())
             self._calls.keep(track)
 
-    def _answered(self, track: CallTrack) -> None:
+    def _answered(self, track: CallTrack, *, is_seen: bool = True) -> None:
         if track.answered_s is None:
             track.answered_s = track.since(self._gate.clock())
             self._calls.keep(track)
             self._together(self._bridges.with_channel(track.channel))
-            self._answered_calls.answered(track)
+            self._answered_calls.answered(track, is_seen=is_seen)
 
     def _together(self, people: frozenset[str]) -> None:
         """People who hear each other: whoever is there beside a leg is its agent."""
@@ -281,11 +293,15 @@ class Attempts(AmiListener):
         self._start(self._end_all())
 
     async def _end_all(self) -> None:
-        if await self._is_watched():  # by another service, which sees how they end
+        is_watched = await self._is_watched()
+        if not is_watched:
+            await self._calls.restore()
+        if self._all_since is not None:
+            return  # AMI has come back meanwhile
+        if is_watched:  # by another service, which sees how they end
             self._wait_no_more()
             self._given_up = asyncio.get_running_loop().call_later(UNSEEN_S, self._give_up)
             return
-        await self._calls.restore()
         for track in self._calls:
             self._ended(track, 0, is_sure=False)
 
@@ -306,23 +322,18 @@ class Attempts(AmiListener):
         """Learn what runs; what has ended meanwhile ended unseen."""
         await self._say_name()
         asked_at = self._gate.clock()
-        gone = self._gone = set()
-        try:
-            channels = await running_of(self._manager)
-            await self._calls.restore()
-        finally:
-            if self._gone is gone:
-                self._gone = None
+        channels = await running_of(self._manager)
+        await self._calls.restore()
+        self._bridges.know(channels.values())  # before anybody is found to have no agent
         for track in self._calls:
             if track.began_at >= asked_at:
                 continue
-            if track.unique_id not in channels or track.unique_id in gone:
+            if track.unique_id not in channels or track.unique_id in self._hung_up:
                 self._ended(track, 0, is_sure=False)
             elif channels[track.unique_id].get("ChannelState") == UP:
                 self._missed(track)
-        for unique_id in channels.keys() - gone:
-            await self.adopt(unique_id, channels[unique_id])
-        self._bridges.know(channels.values())
+        for unique_id, fields in channels.items():
+            await self.adopt(unique_id, fields)
         for track in self._calls:
             self._together(self._bridges.with_channel(track.channel))
 
@@ -330,7 +341,7 @@ class Attempts(AmiListener):
         """An answered call of which something may have been missed."""
         if track.answered_s is None:
             track.is_sure = False  # when it was answered is not known
-            self._answered(track)
+            self._answered(track, is_seen=False)
         self._answered_calls.resume(track)
 
 

@@ -92,7 +92,7 @@ class EndWriter:
         event = Event(event_id, EventKind.ATTEMPT_ENDED, at, person=track.leg.person, body=body_of(end))
         try:
             self._gate.ledger.submit(event, patient=True)
-        except LedgerUnavailableError as exc:
+        except (LedgerUnavailableError, ValueError) as exc:
             self._on_event("attempt-unrecorded")
             _log.error("%s: how `%s` ended is not recorded: %s", asterisk, without_number(track.channel), exc)
         if not end.is_sure:

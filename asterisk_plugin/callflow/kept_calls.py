@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
     from asterisk_plugin.callflow.call_track import CallTrack
-    from asterisk_plugin.ports import PassedLeg, Store
+    from asterisk_plugin.ports import DueEnd, PassedLeg, Store
 
 _log = logging.getLogger("ringfence.attempts")
 
@@ -114,7 +114,7 @@ class KeptCalls:
                 found = await self._leg_of(track)
                 if found is None:  # the watchdog has forgotten the mark of a leg that has ended
                     due = await self._store().due_ends()
-                    found = next((one.leg for one in due if one.unique_id == track.unique_id), None)
+                    found = next((one.leg for one in due if _is_of(track, one)), None)
             except StoreError:
                 await asyncio.sleep(REPEAT_S)
             else:
@@ -123,3 +123,8 @@ class KeptCalls:
 
     async def _leg_of(self, track: CallTrack) -> PassedLeg | None:
         return await self._store().passed_leg(leg_key(track.unique_id, track.channel))
+
+
+def _is_of(track: CallTrack, due: DueEnd) -> bool:
+    # Two Asterisks without a system name may count alike.
+    return (due.unique_id, due.channel) == (track.unique_id, track.channel)

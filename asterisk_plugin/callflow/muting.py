@@ -72,9 +72,9 @@ class Muting:
 
     async def release(self, track: CallTrack) -> None:
         """Unmute, and wait for it: a message begins, or the service ends."""
+        track.mute.is_wanted = False
         if not track.mute.may_be_on:
             return
-        track.mute.is_wanted = False
         try:
             await self._send(track, on=False)
         except ManagerError as exc:

@@ -20,7 +20,7 @@ from asterisk_plugin.callflow.outcome import outcomes_told
 from asterisk_plugin.errors import LedgerError, ManagerError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 
     from asterisk_plugin.callflow.end_writer import EndWriter
     from asterisk_plugin.callflow.gate import Gate
@@ -91,9 +91,10 @@ class UnseenEnds:
             await asyncio.sleep(LOOK_S)  # at the beginning too: AMI is being connected
             try:
                 await work()
-            except (StoreError, LedgerError) as exc:
+            except Exception as exc:  # noqa: BLE001 - one odd entry must not end the service, which would meet it again
                 if str(exc) != self._fault:  # once, not at every try
-                    _log.warning("whether ends of attempts were missed is not known: %s", exc)
+                    unknown = None if isinstance(exc, (StoreError, LedgerError)) else exc
+                    _log.warning("whether ends of attempts were missed is not known: %s", exc, exc_info=unknown)
                 self._fault = str(exc)
             else:
                 self._fault = ""
@@ -114,22 +115,23 @@ class UnseenEnds:
         up = {watch.name: watch for watch in self._watches if watch.is_up}
         ripe_at = self._gate.clock() - GRACE
         due = [each for each in await self._gate.store.due_ends() if self._is_open(each) and each.passed_at < ripe_at]
+        others = [each for each in due if each.asterisk not in up]
         for name, watch in up.items():
             if mine := [each for each in due if each.asterisk == name]:
-                await self._seen_by(watch, mine)
-        if others := [each for each in due if each.asterisk not in up]:
-            await self._seen_by_nobody(others, ripe_at)
+                others += await self._seen_by(watch, mine)
+        if others:
+            await self._seen_by_nobody(others, ripe_at, ours=up)
 
     def _is_open(self, due: DueEnd) -> bool:
         return not any(watch.follows(due) for watch in self._watches)
 
-    async def _seen_by(self, watch: Watch, due: Iterable[DueEnd]) -> None:
-        """Legs of an Asterisk that tells what runs: what does not has ended."""
+    async def _seen_by(self, watch: Watch, due: Sequence[DueEnd]) -> Sequence[DueEnd]:
+        """Legs of an Asterisk that tells what runs: what does not has ended. All are left when it does not tell."""
         try:
             running = await watch.running()
         except ManagerError as exc:
             _log.debug("%s: whether legs that passed still run is not known: %s", watch.name, exc)
-            return
+            return due
         over = []
         for each in due:
             if fields := running.get(each.unique_id):
@@ -137,10 +139,12 @@ class UnseenEnds:
             elif self._is_open(each):
                 over.append(self._write(each, is_sure=watch.missed_nothing_of(each, slack=GRACE)))
         await asyncio.gather(*over)
+        return ()
 
-    async def _seen_by_nobody(self, due: Sequence[DueEnd], ripe_at: dt.datetime) -> None:
-        """Legs of an Asterisk about which this service knows nothing now."""
-        watched = {name: await self._gate.store.is_watched(name) for name in {each.asterisk for each in due} if name}
+    async def _seen_by_nobody(self, due: Sequence[DueEnd], ripe_at: dt.datetime, *, ours: Container[str]) -> None:
+        """Legs of an Asterisk about which this service knows nothing now; of `ours` nobody else knows more."""
+        names = {each.asterisk for each in due if each.asterisk not in ours}
+        watched = {name: await self._gate.store.is_watched(name) for name in names if name}
         left = [each for each in due if not watched.get(each.asterisk)]
         told = await outcomes_told(self._gate.ledger, [each.leg.attempt_id for each in left])
         now, over = self._gate.clock(), []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from dataclasses import astuple
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from asterisk_plugin.store.client import StoreClient
 
+_is_attempt_id = re.compile(r"[0-9a-f]{32}", re.ASCII).fullmatch
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -74,8 +76,7 @@ class CallMarks:
         found = []
         for text in flat[1::2]:
             try:
-                unique_id, channel, asterisk, passed_at, *leg = json.loads(text)
-                found.append(DueEnd(unique_id, channel, asterisk, dt.datetime.fromisoformat(passed_at), _leg(leg)))
+                found.append(_due(text))
             except (ValueError, TypeError):  # a later version's, which knows what to do with it
                 continue
         return tuple(found)
@@ -114,6 +115,17 @@ class CallMarks:
             what: Names it, any text.
         """
         return bool(await self.client.execute("SET", keys.claim(what), "1", "NX", "PX", keys.CLAIM_LIFETIME_MS))
+
+
+def _due(text: bytes) -> DueEnd:
+    unique_id, channel, asterisk, passed_at, *values = json.loads(text)
+    due = DueEnd(unique_id, channel, asterisk, dt.datetime.fromisoformat(passed_at), _leg(values))
+    texts = (unique_id, channel, asterisk, due.leg.person, due.leg.campaign, due.leg.principal)
+    if due.passed_at.tzinfo is None or not all(isinstance(each, str) for each in texts):
+        raise ValueError(due)
+    if not _is_attempt_id(due.leg.attempt_id):
+        raise ValueError(due.leg)
+    return due
 
 
 def _leg(values: Sequence[Any]) -> PassedLeg:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime as dt
+from collections.abc import Mapping, Sequence
 
 import pytest
 from attempt_parts import (
@@ -292,6 +293,94 @@ async def test_an_agent_who_comes_while_the_message_is_decided_keeps_the_person(
     await asyncio.sleep(0.02)
     await scene.settle()
     assert scene.asterisk.actions == []
+
+
+async def test_an_agent_who_comes_while_our_side_is_unmuted_keeps_the_person() -> None:
+    """The message is to be heard; that takes a moment too."""
+    scene = Scene()
+    scene.limit = AnswerLimit(within_s=0.0)
+    real = scene.asterisk.send_action
+
+    async def slowly(name: str, fields: Mapping[str, str], timeout_s: float) -> Sequence[Mapping[str, str]]:
+        if name == "Setvar" and fields.get("Value") == "off":
+            scene.attempts.take(enters(AGENT))
+        return await real(name, fields, timeout_s)
+
+    scene.asterisk.send_action = slowly
+    await scene.play(BEGIN, UP, ASKS)
+    await scene.play({**PERSON, "Doubt": "2.0"}, enters(LEG), after_s=1.4)
+    await asyncio.sleep(0.02)
+    await scene.settle()
+    assert [name for name, _ in scene.asterisk.actions] == ["Setvar", "Setvar"]
+    await scene.play(*ends("ANSWER"), after_s=9.0)
+    assert (await scene.outcome()).message_s is None
+
+
+async def test_after_a_lost_connection_an_agent_who_came_meanwhile_is_seen_first() -> None:
+    """Although other trunk channels are looked up before, and the person's time is long over."""
+    scene = Scene()
+    scene.limit = AnswerLimit(within_s=2.0)
+    await scene.play(BEGIN, UP, ASKS)
+    await scene.play(PERSON, enters(LEG), after_s=1.4)
+    scene.attempts.down()
+    scene.now += dt.timedelta(seconds=8)
+    talks = [{"Uniqueid": UNIQUE_ID, "Channel": LEG, "ChannelState": "6", "BridgeId": "b1"}]
+    agents = [{"Uniqueid": "1.1", "Channel": AGENT, "ChannelState": "6", "BridgeId": "b1"}]
+    others = [{"Uniqueid": f"9.{n}", "Channel": f"PJSIP/carrier-0000010{n}", "ChannelState": "6"} for n in range(6)]
+    scene.asterisk.running = [*others, *talks, *agents]
+    scene.attempts.up()
+    await asyncio.sleep(0.02)
+    await scene.settle()
+    assert scene.asterisk.actions == []
+
+
+async def test_who_is_found_talking_is_not_listened_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the middle of a talk people say what no greeting would be; a recording is listened to all the same."""
+    monkeypatch.setattr("asterisk_plugin.callflow.answered_calls.ASKED_FIRST_S", 0.0)
+    for mode, begun in ((DialMode.PREDICTIVE, []), (DialMode.RECORDED, [LEG])):
+        scene = Scene(dial_mode=mode)
+        scene.asterisk.running = [{"Uniqueid": UNIQUE_ID, "Channel": LEG, "ChannelState": "6", "BridgeId": "b1"}]
+        scene.attempts.up()
+        await asyncio.sleep(0.02)
+        await scene.settle()
+        assert scene.listener.begun == begun
+
+
+async def test_a_leg_that_ends_before_it_is_looked_up_is_left_to_who_looks_for_ends() -> None:
+    """Its mark may still be there."""
+    scene = Scene()
+    others = [{"Uniqueid": f"9.{n}", "Channel": f"PJSIP/carrier-0000010{n}", "ChannelState": "6"} for n in range(3)]
+    scene.asterisk.running = [*others, {"Uniqueid": UNIQUE_ID, "Channel": LEG, "ChannelState": "6"}]
+    real = scene.store.passed_leg
+
+    async def slowly(key: str) -> PassedLeg | None:
+        scene.attempts.take(ends()[0])
+        return await real(key)
+
+    scene.store.passed_leg = slowly
+    scene.attempts.up()
+    await scene.settle()
+    assert not scene.attempts.follows(due())
+    assert scene.ends == []
+
+
+async def test_a_recording_whose_sound_the_dialplan_could_not_send_is_ended() -> None:
+    """It has asked, so nobody tries it another way."""
+    scene = Scene(dial_mode=DialMode.RECORDED)
+    await scene.play(BEGIN, UP, ASKS)
+    await scene.play({**PERSON, "Spied": ""}, after_s=1.4)
+    assert [name for name, _ in scene.asterisk.actions] == ["Hangup"]
+    assert scene.events == ["not-listened", "not-listened-cut"]
+
+
+@pytest.mark.parametrize("odd", ["inf", "-inf", "nan", "1e999"])
+async def test_a_time_that_is_none_does_not_lose_the_end(odd: str) -> None:
+    """JSON has no form for it."""
+    scene = Scene()
+    await scene.play(BEGIN, UP, ASKS)
+    await scene.play({**PERSON, "At": odd, "Greeting": odd}, after_s=1.4)
+    await scene.play(*ends("ANSWER"), after_s=3.0)
+    assert (await scene.outcome()).greeting_s is None
 
 
 async def test_a_message_that_failed_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:

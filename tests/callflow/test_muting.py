@@ -65,13 +65,22 @@ async def test_what_was_in_doubt_before_the_connection_stays_in_doubt() -> None:
     await scene.play(BEGIN)
     await scene.play(UP, ASKS)
     unsure = {**PERSON, "Heard": "not-sure", "Why": "may-be-note", "At": "2.7", "Greeting": "", "Doubt": "1.250"}
-    scene.listener.works = False
     await scene.play(unsure, enters(LEG), enters(AGENT), after_s=2.7)
     assert set_to(scene) == ["on"]
     assert scene.listener.doubt_s == 1.25
     scene.listener.on_finding(NO_BEEP)
     await scene.settle()
     assert set_to(scene) == ["on", "off"]
+
+
+async def test_who_is_let_go_before_the_mute_has_begun_is_not_muted() -> None:
+    """A message begins in the very moment of the doubt."""
+    scene = await talks()
+    (track,) = scene.attempts._calls
+    scene.listener.on_finding(MAY_BE)
+    await scene.attempts._answered_calls._muting.release(track)
+    await scene.settle()
+    assert set_to(scene) == []
 
 
 async def test_nothing_is_in_doubt_where_nothing_was() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import datetime as dt
 from collections.abc import Mapping
@@ -186,6 +187,36 @@ async def test_an_asterisk_that_does_not_answer_is_asked_again() -> None:
     watch.lost = False
     await scene.look(after_s=6)
     assert scene.end() is not None
+
+
+async def test_an_asterisk_that_never_says_what_runs_is_not_asked_for_ever() -> None:
+    """Its AMI user may not list channels, say; that this service shows it as watched keeps nobody."""
+    watch = Watched()
+    watch.lost = True
+    scene = Scene(watch)
+    scene.store.watched = {"pbx"}
+    await scene.look(after_s=299)
+    assert scene.end() is None
+    await scene.look(after_s=2)
+    assert scene.end() is not None
+
+
+async def test_an_odd_entry_does_not_end_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told once, and the next look is made."""
+    monkeypatch.setattr("asterisk_plugin.callflow.unseen_ends.LOOK_S", 0.0)
+    scene, looks = Scene(), []
+
+    async def odd() -> tuple[DueEnd, ...]:
+        looks.append(1)
+        raise TypeError("an odd entry")
+
+    scene.store.due_ends = odd
+    running = asyncio.create_task(scene.unseen.run())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not running.done()
+    running.cancel()
+    assert len(looks) > 1
 
 
 async def test_where_nobody_watches_the_dialplan_says_when_it_is_over() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import json
 from dataclasses import replace
 
 import pytest
@@ -144,7 +145,9 @@ async def test_ends_are_due_until_somebody_follows_the_leg_or_writes_them_down(s
     other = replace(due, unique_id="1.2", leg=replace(leg, attempt_id="1" * 32))
     await store.note_due(due)
     await store.note_due(other)
-    await ask(url, "HSET", keys.DUE, "2" * 32, '["1.3"]')
+    odd = ('["1.3"]', "no JSON", *_odd_forms())
+    for place, text in enumerate(odd):
+        await ask(url, "HSET", keys.DUE, f"{place + 256:032x}", text)
     assert sorted(await store.due_ends(), key=lambda each: each.unique_id) == [due, other]
     await store.drop_due("1" * 32)
     assert await store.due_ends() == (due,)
@@ -164,3 +167,11 @@ async def test_one_of_several_does_what_only_one_is_to_do(store):
     """The first that asks."""
     assert [await store.claim("pbx/abandoned/1.1") for _ in range(3)] == [True, False, False]
     assert await store.claim("pbx/abandoned/1.2")
+
+
+def _odd_forms():
+    """A due end in which one value is not what it must be: who reads it would stumble over it."""
+    leg = ["3" * 32, "ab" * 16, "c", "p", [False, "DE", 15]]
+    good = ["1.3", "PJSIP/carrier-1", "pbx", "2026-11-24T10:00:00+00:00", *leg]
+    for place, value in ((2, ["pbx"]), (3, "2026-11-24T10:00:00"), (4, None), (4, "none"), (5, 7)):
+        yield json.dumps([*good[:place], value, *good[place + 1 :]])
