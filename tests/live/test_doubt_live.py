@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import numpy as np
@@ -68,6 +69,26 @@ async def test_a_person_who_is_put_through_by_a_ring_is_heard_and_hears(dialer):
     late = _place(agent, seen["LabSpeaks"])
     assert theirs[late : late + 2 * RATE].max() > 2000, "the person's word"
     assert theirs[late + 4 * RATE : late + 7 * RATE].max() > 2000, "and what came after it"
+
+
+async def test_a_service_that_ends_leaves_nobody_mute(dialer):
+    """It says so while AMI is still there: the agent is heard again long before the person speaks."""
+    lab, seen = dialer.lab, {}
+    lab.carrier.manager.watch(lambda event: seen.setdefault(event.get("UserEvent"), time.time()))
+    await lab.subscriber(ANNA, "through", ring_s=0.5, talk_s=15)
+    await lab.subscriber("2101", "speaks", ring_s=0.1, talk_s=40)
+    since_s = time.time()
+    running = await dialer.dials(ANNA, desk=1)
+    async with asyncio.timeout(30):
+        while "LabRang" not in seen:  # noqa: ASYNC110 - the event is the carrier's
+            await asyncio.sleep(0.02)
+    await asyncio.sleep(0.7)
+    assert await dialer.service.stop() == 0
+    await running.ended(60)
+    anna = await lab.heard(ANNA, since_s=since_s)
+    rang, sound = _place(anna, seen["LabRang"]), np.abs(np.array(to_linear(anna.audio)))
+    assert sound[rang + round(CUT_S * RATE) : rang + round(0.6 * RATE)].max() < LOUD, "mute by then"
+    assert sound[rang + round(1.7 * RATE) : rang + round(2.4 * RATE)].max() > 2000, "the agent's tone"
 
 
 def _place(heard, at_s: float) -> int:
