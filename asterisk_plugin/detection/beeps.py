@@ -23,6 +23,7 @@ from asterisk_plugin.detection.tone_kinds import (
     is_note,
     is_progress,
     is_ring,
+    is_same_key,
     same,
     within,
 )
@@ -38,8 +39,8 @@ CONFIRM_S = 0.16
 QUIETER_DB = 8.0
 """By so much what follows a beep is below it, and something shortly before it: notes run into each other."""
 
-FAINT_DB = 24.0
-"""A tone so far below the loudest frames of the voice is behind it (a radio)."""
+FAINT_DB, FAINTEST_DB = 24.0, 32.0
+"""A tone so far below the loudest frames of the voice is behind it (a radio); one that is less far may be in doubt."""
 
 HOLE_S = 0.045
 """A lost packet tears a tone apart for so long; double beeps pause longer."""
@@ -165,8 +166,9 @@ class BeepJudge:
         if pending is not None and same(pending.tone, tone) and tone.start_s - pending.tone.end_s < REPEATED_S:
             self._again(pending, tone)
             return None
-        heard = self._voice.level_db - FAINT_DB < tone.level_db > tone.before_db + QUIETER_DB
-        if heard and not self._is_pending(tone, frame):
+        below_db, stands_out = self._voice.level_db - tone.level_db, tone.level_db > tone.before_db + QUIETER_DB
+        is_pending = stands_out and below_db < FAINT_DB and self._is_pending(tone, frame)
+        if stands_out and below_db < FAINTEST_DB and not is_pending:
             suspicion = suspicion_of(tone) or suspicion_of(piece)
             if suspicion is not None and self._is_in_place(suspicion):
                 self._doubts.begin(suspicion)
@@ -189,7 +191,9 @@ class BeepJudge:
     def _is_in_place(self, suspicion: Suspicion) -> bool:
         """It comes where a beep comes, at the end of the first words; one in a row is of that row."""
         tone, rang_s = suspicion.tone, self._rang_s
-        if suspicion.why is Why.MAY_BE_KEY and any(is_key(one) for one in self._past[:-1]):
+        if suspicion.why is Why.MAY_BE_KEY and any(
+            is_key(one) and not is_same_key(one, tone) for one in self._past[:-1]
+        ):
             return False
         if suspicion.why is Why.MAY_BE_RING:
             if rang_s is not None and tone.start_s - rang_s < suspicion.quiet_s:

@@ -35,7 +35,11 @@ TORN_S, TORN_PURITY, TORN_HZ = 0.14, 0.9, 2250.0
 """What GSM 06.10 leaves of a beep above that in noise: pieces that move, and are still mostly one component. A beep
 that fades at once can look like two, the upper one too high."""
 
-PAIR_S, PAIR_PURITY, PURE_PAIR, PURE_SPREAD_HZ = 0.11, 0.97, 0.985, 4.0
+PEEP_PURITY = 0.98
+"""Of a beep of 100 ms GSM 06.10 may leave three frames, as pure as no voice is there."""
+
+PAIR_S, PAIR_PURITY, PURE_PAIR, PURE_SPREAD_HZ = 0.095, 0.97, 0.985, 4.0
+LONG_PAIR_S, LONG_PAIR_PURITY = 0.25, 0.94
 """And of two tones, one of them above that: they move against each other, and are nearly all there is. Lower ones could
 be two overtones of a voice, but for the purest and steadiest."""
 
@@ -87,17 +91,27 @@ def is_beep_like(tone: Tone) -> bool:
 
 def is_torn(tone: Tone) -> bool:
     """It is where hardly any vowel is, at least with one of two components, and can be a beep that a codec has torn."""
-    hz, lasted_s, purity = tone.hz, tone.lasted_s, tone.purity
-    if hz[0] < BEEP_HZ[0] or hz[-1] > TORN_HZ:
+    if tone.hz[0] < BEEP_HZ[0] or tone.hz[-1] > TORN_HZ:
         return False
-    if len(hz) == 1 and hz[0] > NOISY_HZ and tone.spread_hz <= NOISY_SPREAD_HZ:
-        return lasted_s >= NOISY_S and purity >= NOISY_PURITY
-    if hz[0] > HIGH_HZ and lasted_s >= TORN_S and purity >= TORN_PURITY:
+    if tone.hz[0] > HIGH_HZ and tone.lasted_s >= TORN_S and tone.purity >= TORN_PURITY:
         return True
-    if len(hz) != 2 or lasted_s < PAIR_S:
+    return _is_torn_pair(tone) if len(tone.hz) == 2 else _is_torn_single(tone)
+
+
+def _is_torn_single(tone: Tone) -> bool:
+    if tone.hz[0] > HIGH_HZ and tone.purity >= PEEP_PURITY:
+        return True
+    is_steady_enough = tone.hz[0] > NOISY_HZ and tone.spread_hz <= NOISY_SPREAD_HZ
+    return is_steady_enough and tone.lasted_s >= NOISY_S and tone.purity >= NOISY_PURITY
+
+
+def _is_torn_pair(tone: Tone) -> bool:
+    lasted_s, purity, is_high = tone.lasted_s, tone.purity, tone.hz[-1] > HIGH_HZ
+    if lasted_s < PAIR_S:
         return False
-    is_pure = purity >= PURE_PAIR and tone.spread_hz <= PURE_SPREAD_HZ
-    return is_pure or (hz[-1] > HIGH_HZ and purity >= PAIR_PURITY)
+    if is_high and (purity >= PAIR_PURITY or (lasted_s >= LONG_PAIR_S and purity >= LONG_PAIR_PURITY)):
+        return True
+    return purity >= PURE_PAIR and tone.spread_hz <= PURE_SPREAD_HZ
 
 
 def is_steady(tone: Tone) -> bool:
@@ -176,6 +190,11 @@ def is_key(tone: Tone) -> bool:
             all(abs(one - key) <= KEYS_WITHIN * key for one, key in zip(tone.hz, keys, strict=True)) for keys in KEYS_HZ
         )
     )
+
+
+def is_same_key(one: Tone, other: Tone) -> bool:
+    """Both tones of both are the same: pressed twice, or a double beep."""
+    return len(one.hz) == len(other.hz) and all(abs(a - b) < 25 for a, b in zip(one.hz, other.hz, strict=True))
 
 
 def same(one: Tone, other: Tone) -> bool:

@@ -167,6 +167,31 @@ def test_a_pair_so_pure_that_it_is_no_voice():
     assert [one.why for one in found if one.is_machine] == [Why.BEEP_BY_QUIET]
 
 
+def test_three_frames_of_a_high_beep_are_enough():
+    """As pure as no voice is there."""
+    found, ((doubt, _),) = heard(speech(1.5), silence(0.4), tone((1495.0,), 0.055) * AT, silence(4.0))
+    assert doubt.why is Why.MAY_BE_NOTE
+    assert [one.why for one in found if one.is_machine] == [Why.BEEP_BY_QUIET]
+
+
+def test_a_key_twice_may_be_a_double_beep():
+    """Another key after it is a number that is dialled."""
+    twice = [part for _ in range(2) for part in (tone(KEY, 0.3) * AT, silence(0.2))]
+    found, doubts = heard(speech(1.5), silence(0.4), *twice, silence(7.0))
+    assert doubts[-1][0].why is Why.MAY_BE_KEY
+    assert [one.why for one in found if one.is_machine] == [Why.BEEP_BY_QUIET]
+
+
+def test_a_long_pair_that_a_codec_has_torn_into_pieces():
+    """Neither pure nor steady, but for a third of a second in two places, one of them where no vowel is."""
+    made, at = np.random.default_rng(3), np.arange(3200) / 8000
+    high = np.sin(2 * np.pi * 1978 * at + 1.2 * np.sin(2 * np.pi * 12 * at))
+    pair = faded((np.sin(2 * np.pi * 682 * at) + high) / 2 + made.normal(0, 0.11, 3200)) * AT
+    found, doubts = heard(speech(1.5), silence(0.4), pair, silence(4.0))
+    assert doubts[-1][0].why is Why.MAY_BE_NOTE
+    assert [one.why for one in found if one.is_machine] == [Why.BEEP_BY_QUIET]
+
+
 def test_one_tone_in_noise():
     """Too much else sounds beside it for a beep, and it is too steady for a voice."""
     made = np.random.default_rng(5)
