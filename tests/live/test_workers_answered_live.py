@@ -126,12 +126,12 @@ async def site(lab: Lab, tmp_path: Path) -> AsyncIterator[Site]:
 
 async def test_each_process_hears_its_calls(site: Site) -> None:
     """Until both workers have heard a dialer's call: machines are cut off, persons connected, no message is left."""
-    rounds = 0
+    rounds, left = 0, messages(site.lab)  # by calls of other tests whose agents are only warned
     while rounds < MOST_ROUNDS and not {site.main, *site.workers} <= site.connections.seen:
         await site.round(rounds * 4)
         rounds += 1
     assert {site.main, *site.workers} <= site.connections.seen, f"after {rounds} rounds"
-    assert messages(site.lab) == []
+    assert messages(site.lab) == left
     ends = site.dialer.ended()
     assert len(ends) == rounds * 4
     assert len(await until_ended(site.ledger, list(ends))) == rounds * 4
