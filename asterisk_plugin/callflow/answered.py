@@ -185,9 +185,8 @@ async def _listen(listening: Listening, channel: Channel, token: str) -> _Answer
 
 
 def _amd_answer(status: str, cause: str) -> _Answer:
-    if status == "HUMAN" and (
-        silence := _AMD_HUMAN.fullmatch(cause)
-    ):  # it tells for how long the person had been silent by then
+    silence = _AMD_HUMAN.fullmatch(cause)
+    if status == "HUMAN" and silence:  # it tells for how long the person had been silent by then
         return _Answer(Heard.PERSON, f"amd-{cause}"[:60], int(silence[1]) / 1000, 0.0)
     return _Answer(Heard.MACHINE if is_amd_machine(status, cause) else Heard.PERSON, f"amd-{cause}"[:60])
 

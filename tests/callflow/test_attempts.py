@@ -346,11 +346,8 @@ async def test_who_is_found_talking_is_not_listened_to(monkeypatch: pytest.Monke
         assert scene.listener.begun == begun
 
 
-async def test_a_leg_that_ends_before_it_is_looked_up_is_left_to_who_looks_for_ends() -> None:
-    """Its mark may still be there."""
-    scene = Scene()
-    others = [{"Uniqueid": f"9.{n}", "Channel": f"PJSIP/carrier-0000010{n}", "ChannelState": "6"} for n in range(3)]
-    scene.asterisk.running = [*others, {"Uniqueid": UNIQUE_ID, "Channel": LEG, "ChannelState": "6"}]
+def ends_while_looked_up(scene: Scene) -> None:
+    """Whichever leg the store is asked about: the scene's hangs up meanwhile."""
     real = scene.store.passed_leg
 
     async def slowly(key: str) -> PassedLeg | None:
@@ -358,6 +355,14 @@ async def test_a_leg_that_ends_before_it_is_looked_up_is_left_to_who_looks_for_e
         return await real(key)
 
     scene.store.passed_leg = slowly
+
+
+async def test_a_leg_that_ends_before_it_is_looked_up_is_left_to_who_looks_for_ends() -> None:
+    """Its mark may still be there."""
+    scene = Scene()
+    others = [{"Uniqueid": f"9.{n}", "Channel": f"PJSIP/carrier-0000010{n}", "ChannelState": "6"} for n in range(3)]
+    scene.asterisk.running = [*others, {"Uniqueid": UNIQUE_ID, "Channel": LEG, "ChannelState": "6"}]
+    ends_while_looked_up(scene)
     scene.attempts.up()
     await scene.settle()
     assert not scene.attempts.follows(due())
@@ -634,13 +639,7 @@ async def test_a_leg_that_ends_while_it_is_looked_up_is_not_followed_for_ever() 
     """Found running, and gone before the store said for whom."""
     scene = Scene()
     scene.asterisk.running = [{"Uniqueid": UNIQUE_ID, "Channel": LEG, "ChannelState": "6"}]
-    real = scene.store.passed_leg
-
-    async def slowly(key: str) -> PassedLeg | None:
-        scene.attempts.take(ends()[0])
-        return await real(key)
-
-    scene.store.passed_leg = slowly
+    ends_while_looked_up(scene)
     scene.attempts.up()
     end = await scene.outcome()
     assert (end.outcome, end.is_sure) == (Outcome.SILENT, False)
