@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import getpass
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import pytest
+
 from asterisk_plugin.store.embedded_setup import server_binary
+from tests.lab.service import PATIENT
 
 _READY_S = 30
 
@@ -163,3 +170,40 @@ def has_user(name: str) -> bool:
     except KeyError:
         return False
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What several nodes share.
+
+    Args:
+        toml: For the ringfence.toml of each.
+        ledger_url: Of the database.
+    """
+
+    toml: str
+    ledger_url: str
+
+
+@contextlib.asynccontextmanager
+async def shared_by_nodes(folder: Path) -> AsyncIterator[Shared]:
+    """A store, a ledger and a secret for several nodes; the test is skipped where there is no PostgreSQL.
+
+    Args:
+        folder: Where the secret goes.
+    """
+    pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed (ringfence[postgresql])")
+    programs = postgresql_programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL server is installed (apt-get install postgresql)")
+    secret = folder / "secret"
+    secret.write_text(secrets.token_hex(32))
+    with tempfile.TemporaryDirectory(prefix="rf-") as short:  # Unix sockets have short paths
+        store, database = Valkey(Path(short)), PostgreSql(programs)
+        ledger = f'[ledger]\nurl = "{database.url}"\nsecret_file = "{secret}"\n'
+        try:
+            await asyncio.gather(store.start(), database.start())
+            yield Shared(f'{PATIENT}url = "{store.url}"\n\n{ledger}', database.url)
+        finally:
+            await store.kill()
+            await database.stop()

@@ -7,9 +7,7 @@ its own data directory. Node B serves the lab's PBX; node A serves another one, 
 from __future__ import annotations
 
 import asyncio
-import secrets
 import statistics
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +19,8 @@ import pytest_asyncio
 from tests.lab import people
 from tests.lab.conversation import Person, prompt
 from tests.lab.fixtures import SITE
-from tests.lab.killable import PostgreSql, Valkey, postgresql_programs
-from tests.lab.service import PATIENT, ServiceProcess
+from tests.lab.killable import shared_by_nodes
+from tests.lab.service import ServiceProcess
 from tests.live.calls import ringing, seen
 
 if TYPE_CHECKING:
@@ -62,26 +60,15 @@ class Nodes:
 @pytest_asyncio.fixture(loop_scope="session")
 async def nodes(lab: Lab, tmp_path: Path) -> AsyncIterator[Nodes]:
     """Two nodes with the lab's people in their common ledger."""
-    pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed (ringfence[postgresql])")
-    programs = postgresql_programs()
-    if programs is None:
-        pytest.skip("no PostgreSQL server is installed (apt-get install postgresql)")
-    secret = tmp_path / "secret"
-    secret.write_text(secrets.token_hex(32))
-    with tempfile.TemporaryDirectory(prefix="rf-") as folder:  # Unix sockets have short paths
-        store, database = Valkey(Path(folder)), PostgreSql(programs)
-        shared = f'{PATIENT}url = "{store.url}"\n\n[ledger]\nurl = "{database.url}"\nsecret_file = "{secret}"\n'
-        a = ServiceProcess(None, tmp_path / "a", site=SITE, toml=shared)
-        b = ServiceProcess(lab, tmp_path / "b", site=SITE, toml=shared)
+    async with shared_by_nodes(tmp_path) as shared:
+        a = ServiceProcess(None, tmp_path / "a", site=SITE, toml=shared.toml)
+        b = ServiceProcess(lab, tmp_path / "b", site=SITE, toml=shared.toml)
         try:
-            await asyncio.gather(store.start(), database.start())
             await people.enter_records(a, tmp_path)
             await asyncio.gather(a.start(), b.start())
             yield Nodes(a, b)
         finally:
             await asyncio.gather(a.close(), b.close())
-            await store.kill()
-            await database.stop()
             await lab.clear()
 
 

@@ -7,8 +7,6 @@ answered, and B sees the same events over AMI.
 from __future__ import annotations
 
 import asyncio
-import secrets
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +18,10 @@ import pytest_asyncio
 from tests.lab.answering import DESKS, Dialer, agree, messages
 from tests.lab.ends import read_ends, until_ended
 from tests.lab.fixtures import SITE
-from tests.lab.killable import PostgreSql, Valkey, postgresql_programs
+from tests.lab.killable import shared_by_nodes
 from tests.lab.link import Link
 from tests.lab.ports import free_tcp_port
-from tests.lab.service import PATIENT, ServiceProcess
+from tests.lab.service import ServiceProcess
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -83,37 +81,25 @@ class Nodes:
 @pytest_asyncio.fixture(loop_scope="session")
 async def nodes(lab: Lab, tmp_path: Path) -> AsyncIterator[Nodes]:
     """Two nodes on one Asterisk."""
-    pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed (ringfence[postgresql])")
-    programs = postgresql_programs()
-    if programs is None:
-        pytest.skip("no PostgreSQL server is installed (apt-get install postgresql)")
-    secret = tmp_path / "secret"
-    secret.write_text(secrets.token_hex(32))
-    link = await Link(lab.pbx.host, lab.pbx.ami_port).open()
-    with tempfile.TemporaryDirectory(prefix="rf-") as folder:  # Unix sockets have short paths
-        store, database = Valkey(Path(folder)), PostgreSql(programs)
-        shared = f'{PATIENT}url = "{store.url}"\n\n[ledger]\nurl = "{database.url}"\nsecret_file = "{secret}"\n'
-        b_port = free_tcp_port("127.0.0.1")
-        a = ServiceProcess(lab, tmp_path / "a", site=SITE, toml=shared)
-        b = ServiceProcess(lab, tmp_path / "b", site=SITE, toml=shared, fastagi_port=b_port, ami_port=link.port)
+    async with shared_by_nodes(tmp_path) as shared:
+        link, b_port = await Link(lab.pbx.host, lab.pbx.ami_port).open(), free_tcp_port("127.0.0.1")
+        a = ServiceProcess(lab, tmp_path / "a", site=SITE, toml=shared.toml)
+        b = ServiceProcess(lab, tmp_path / "b", site=SITE, toml=shared.toml, fastagi_port=b_port, ami_port=link.port)
         for node in (a, b):
             campaigns = node.config / "campaigns.toml"
             campaigns.write_text(campaigns.read_text() + ANOTHER_CAMPAIGN)
         dialer = Dialer(lab, a)
         try:
-            await asyncio.gather(store.start(), database.start())
             await a.start()
             await agree(a, tmp_path, map(number, range(10)))
             await b.start()
             await dialer.logs_in(DESKS)
-            yield Nodes(a, b, link, dialer, database.url)
+            yield Nodes(a, b, link, dialer, shared.ledger_url)
         finally:
             await dialer.close()
             await lab.clear()
             await asyncio.gather(a.close(), b.close())
             await link.close()
-            await store.kill()
-            await database.stop()
 
 
 async def test_each_attempt_ends_as_one_event_with_what_was_heard(nodes: Nodes) -> None:
