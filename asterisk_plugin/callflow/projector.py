@@ -214,6 +214,13 @@ class Projector:
     async def _rebuild(self, why: str, ours: str) -> bool:
         self.ready = False
         self._projection.ledger_id = ours
+        try:
+            return await self._rebuild_now(why, ours)
+        except asyncio.CancelledError:
+            await self._projection.give_up()
+            raise
+
+    async def _rebuild_now(self, why: str, ours: str) -> bool:
         if not await self._projection.begin_rebuild(ours):
             return False
         _log.warning("store: filling it from the ledger, because %s", why)

@@ -192,6 +192,10 @@ class Projection(Protocol):
         """
         ...
 
+    async def give_up(self) -> None:
+        """Leave our rebuild, if there is one, to whoever comes next; never raises."""
+        ...
+
     async def mark_ready(self) -> None:
         """Everything is there: decisions may be made."""
         ...

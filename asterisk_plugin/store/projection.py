@@ -41,6 +41,9 @@ WRITES_PER_CALL = 250
 SHOW_LIFE_S = 2.0
 """Pause between signs that a projector keeps the store in step."""
 
+GIVE_UP_S = 1.0
+"""Longest that a service which ends waits to give back a rebuild."""
+
 START_OF_CHAIN = "0" * 64
 
 
@@ -161,7 +164,7 @@ class Projection:
         # Left from a rebuild of ours that failed: it must not stand in the way of the next.
         if self._lease_held:
             await self._lease("drop", self._lease_held)
-        generation = secrets.token_hex(8)
+        self._lease_held = generation = secrets.token_hex(8)  # a question that is cut off may have taken it
         if not await self._lease("take", generation):
             return False
         self._generation, self._filled_from, self._stored_keep_ms = generation, ledger_id, self._keep_ms
@@ -200,6 +203,16 @@ class Projection:
         await self._for_each_bucket(self._mark)
         await self._lease("drop", self._generation)
         self._check_markers_at = 0.0
+
+    async def give_up(self) -> None:
+        """End a rebuild that will not be finished: who comes next need not wait until its lease lapses.
+
+        Never raises for a store that cannot answer: then the lease lapses.
+        """
+        if self._lease_held:
+            with contextlib.suppress(StoreError, TimeoutError):
+                async with asyncio.timeout(GIVE_UP_S):
+                    await self._lease("drop", self._lease_held)
 
     async def withdraw(self) -> None:
         """Take the ready markers away: no decision until the next rebuild.

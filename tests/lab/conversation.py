@@ -60,8 +60,12 @@ class Person:
         deadline_s = time.monotonic() + timeout_s
         while (missing := self._listen(heard := await self.listens(), sounds)) is not None:
             if time.monotonic() > deadline_s:
+                before = ", ".join((*self.said, *names[:missing]))
+                after = ", ".join(self._heard_since(heard))
                 raise AssertionError(
-                    f"{self.number} never heard `{names[missing]}`; before: {', '.join((*self.said, *names[:missing]))}"
+                    f"{self.number} never heard `{names[missing]}`; before: {before}; "
+                    f"heard behind `{self.said[-1] if self.said else 'the answer'}`: {after}; "
+                    f"packets lost on the way to this test: {self._lab.people.lost_packets}"
                 )
             # Nobody can have heard it sooner than it takes to say.
             wanted_s = sum(sound.stat().st_size for sound in sounds) / _RATE
@@ -91,6 +95,16 @@ class Person:
     async def heard_whole(self, name: str) -> bool:
         """Whether a prompt was heard from its beginning to its end, at any time."""
         return (await self.listens()).contains(prompt(name, self.language))
+
+    def _heard_since(self, heard: Heard) -> list[str]:
+        """Every whole prompt behind the last that was waited for, in order: a key that got lost can be seen in it."""
+        places = []
+        for sound in (SHIPPED / self.language / "ringfence").glob("*.alaw"):
+            place = self._place
+            while (place := heard.find(sound, after=place)) >= 0:
+                places.append((place, sound.stem))
+                place += 1
+        return [name for _, name in sorted(places)]
 
     def _listen(self, heard: Heard, sounds: list[Path]) -> int | None:
         """Which of the sounds is the first that was not heard yet; when there is none, go on behind the last."""

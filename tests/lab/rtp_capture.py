@@ -17,7 +17,9 @@ _IPV4 = 0x0800
 _ATTACH_FILTER = 26
 _TIMESTAMP_NS = 35
 _BUFFER_FORCE = 33
-_BUFFER_BYTES = 8 << 20
+_SOL_PACKET, _STATISTICS = 263, 6
+_BUFFER_BYTES = 64 << 20
+"""Eighty calls are some 5 MB a second there, and a test process on a busy machine may stand still for seconds."""
 _PACKET_TYPE = 0xFFFFF004
 _OUTGOING = 4
 _UDP = 17
@@ -39,6 +41,8 @@ class RtpCapture:
     def __init__(self, ports: tuple[int, int]) -> None:
         self.packets: dict[int, list[RtpPacket]] = {}
         """By port, in order of arrival."""
+        self.lost = 0
+        """How many the kernel could not keep until they were taken: holes that nobody heard."""
         self._ports = ports
         self._socket: socket.socket | None = None
 
@@ -55,6 +59,7 @@ class RtpCapture:
         """
         self.stop()
         self.packets.clear()
+        self.lost = 0
         try:
             sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
         except PermissionError as exc:
@@ -89,12 +94,14 @@ class RtpCapture:
             try:
                 data, extra, _, _ = self._socket.recvmsg(2048, 64)
             except BlockingIOError:
-                return
+                break
             seconds, nanos = _MOMENT.unpack_from(extra[0][2])
             rtp = data[_IP_BYTES + _UDP_BYTES :]
             if is_rtp(rtp):
                 port = int.from_bytes(data[_IP_BYTES + 2 : _IP_BYTES + 4])
                 self.packets.setdefault(port, []).append(RtpPacket(seconds + nanos / 1e9, port, rtp))
+        _, lost = struct.unpack("=II", self._socket.getsockopt(_SOL_PACKET, _STATISTICS, 8))  # since the last look
+        self.lost += lost
 
 
 def _filter(sock: socket.socket, first: int, last: int) -> None:

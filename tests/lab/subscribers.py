@@ -136,6 +136,11 @@ class Subscribers:
         if self._capture is not None:
             self._capture.stop()
 
+    @property
+    def lost_packets(self) -> int:
+        """How many came too fast for this process since `listen`: what they carried counts as never heard."""
+        return self._capture.lost if self._capture is not None else 0
+
     async def heard(self, number: str, since_s: float = 0) -> list[Heard]:
         """What this person heard, call by call, in the calls since a moment."""
         return [self.heard_in(call) for call in await self._calls(number, since_s)]

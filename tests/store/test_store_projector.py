@@ -243,6 +243,28 @@ async def test_a_rebuild_that_failed_is_begun_again_at_once(ledger, projection, 
     assert projector.ready
 
 
+async def test_a_rebuild_that_is_cut_off_is_left_to_who_comes_next(ledger, projection, projector, url, monkeypatch):
+    """A service that ends in the middle of it; the next need not wait until the lease lapses."""
+    await ledger.append([objection("*")])
+    begun = asyncio.Event()
+
+    async def never_ends(_rows):
+        begun.set()
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as slow:
+        slow.setattr(projection, "apply", never_ends)
+        running = asyncio.create_task(projector.run())
+        await asyncio.wait_for(begun.wait(), 5)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    other = Projection(url, keep_attempts_s=KEEP_S, wall_clock=NOW.timestamp)
+    try:
+        assert await other.begin_rebuild()
+    finally:
+        await other.close()
+
+
 async def test_a_row_that_cannot_be_understood_takes_the_store_out_of_use(store, ledger, projector):
     """It could be the objection that matters."""
     await ledger.append([objection("acme"), event(EventKind.OBJECTION, {"reference": "no scope"})])
