@@ -18,7 +18,7 @@ from tests.lab import faults, people
 from tests.lab.fixtures import SITE
 from tests.lab.service import ServiceProcess
 
-pytestmark = [pytest.mark.live, pytest.mark.alone, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.live, pytest.mark.paired, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def _dial(lab, number=people.AGREED_NL, campaign="tulip-nl"):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.lab.attempt import Attempt, RunningAttempt
     from tests.lab.lab import Lab
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.live, pytest.mark.paired, pytest.mark.asyncio(loop_scope="session")]
 
 LANGUAGES = ("de", "en", "es", "fr", "it", "nl", "sv")
 CAMPAIGN = """

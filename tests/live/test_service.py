@@ -13,7 +13,7 @@ from tests.lab import faults, people
 from tests.lab.fixtures import SITE
 from tests.lab.service import ServiceProcess
 
-pytestmark = [pytest.mark.live, pytest.mark.alone, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.live, pytest.mark.paired, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def test_a_second_service_on_the_same_data_is_refused(gate, tmp_path):

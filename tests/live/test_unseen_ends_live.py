@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tests.lab.attempt import RunningAttempt
 
-pytestmark = [pytest.mark.live, pytest.mark.alone, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.live, pytest.mark.paired, pytest.mark.asyncio(loop_scope="session")]
 
 DIALER, BY_HAND = "linde-predictive", "linde-de"
 
