@@ -52,7 +52,7 @@ class AnsweredCalls:
         listener: Listens to legs that talk; None: nobody does.
         limit_of: How long a person of a campaign and country may be without an agent.
         on_event: Told what to count: `machine-cut`, `machine-warned`, `no-agent-cut`, `abandoned-message`,
-            `line-muted`, `not-muted`, `not-listened` or `not-listened-cut`.
+            `line-muted`, `not-muted`, `stays-mute`, `not-listened` or `not-listened-cut`.
         changed: Told of a call about which something is known now.
         start: Begins what takes time.
     """

@@ -32,6 +32,9 @@ OTHERS_S = 2.0
 LOOK_S = 0.5
 """Between two looks whether it has."""
 
+REMEMBERED = 10_000
+"""Ends that were counted, so that one which is written again, because the ledger was away, is not counted again."""
+
 _NAMESPACE = uuid.UUID("0e0e2a57-3f6a-4d8e-9a55-6c1c7c1ab0f1")
 
 _log = logging.getLogger("ringfence.attempts")
@@ -53,6 +56,7 @@ class EndWriter:
 
     def __init__(self, gate: Gate, *, on_event: Callable[[str], None], on_end: Callable[[AttemptEnd], None]) -> None:
         self._gate, self._on_event, self._on_end = gate, on_event, on_end
+        self._noted: dict[str, None] = {}
 
     async def write(
         self,
@@ -90,14 +94,26 @@ class EndWriter:
         campaign = self._gate.site.campaigns.get(track.leg.campaign)
         end = end_of_track(track, asterisk=asterisk, campaign=campaign, cause=cause, now=at)
         event = Event(event_id, EventKind.ATTEMPT_ENDED, at, person=track.leg.person, body=body_of(end))
+        is_new = self._note(event_id)
         try:
             self._gate.ledger.submit(event, patient=True)
         except (LedgerUnavailableError, ValueError) as exc:
-            self._on_event("attempt-unrecorded")
-            _log.error("%s: how `%s` ended is not recorded: %s", asterisk, without_number(track.channel), exc)
-        if not end.is_sure:
-            self._on_event("attempt-unsure")
-        self._on_end(end)
+            if is_new:
+                self._on_event("attempt-unrecorded")
+                _log.error("%s: how `%s` ended is not recorded: %s", asterisk, without_number(track.channel), exc)
+        if is_new:
+            if not end.is_sure:
+                self._on_event("attempt-unsure")
+            self._on_end(end)
+
+    def _note(self, event_id: str) -> bool:
+        """Whether this process writes that end for the first time."""
+        if event_id in self._noted:
+            return False
+        self._noted[event_id] = None
+        if len(self._noted) > REMEMBERED:
+            del self._noted[next(iter(self._noted))]
+        return True
 
     async def _settle(self, track: CallTrack, event_id: str, asterisk: str) -> None:
         assert track.leg is not None

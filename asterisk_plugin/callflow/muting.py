@@ -35,7 +35,7 @@ class Muting:
     Args:
         name: The Asterisk's name in the settings.
         manager: Its manager interface.
-        on_event: Told what to count: `line-muted`, `not-muted`.
+        on_event: Told what to count: `line-muted`, `not-muted`, `stays-mute`.
         changed: Told of a call of which another service must know that it is mute.
         start: Begins what takes time.
     """
@@ -100,6 +100,9 @@ class Muting:
                 if not await self._done(track, on=track.mute.is_wanted):
                     tries += 1
                     await asyncio.sleep(AGAIN_S)
+            if tries == TRIES:
+                self._on_event("stays-mute")
+                _log.error("%s: `%s` stays mute: it could not be unmuted", self._name, without_number(track.channel))
         finally:
             track.mute.is_at_work = False
 

@@ -142,6 +142,23 @@ async def test_a_fault_of_asterisk_loses_no_call_and_ends_unmuted(monkeypatch: p
     assert scene.asterisk.actions[-1] == ("Hangup", {"Channel": LEG, "Cause": "16"}), "what came after it still works"
 
 
+async def test_a_leg_that_cannot_be_unmuted_is_told_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After a bounded number of tries, once."""
+    monkeypatch.setattr(muting, "AGAIN_S", 0.001)
+    monkeypatch.setattr(muting, "TRIES", 3)
+    scene = await talks()
+    scene.listener.on_finding(MAY_BE)
+    await scene.settle()
+    scene.asterisk.error = ManagerLostError("gone")
+    scene.listener.on_finding(NO_BEEP)
+    await asyncio.sleep(0.05)
+    await scene.settle()
+    assert scene.events == ["line-muted", "stays-mute"]
+    assert "stays mute" in caplog.text
+
+
 async def test_without_the_module_it_is_asked_once_a_doubt() -> None:
     """Asterisk refuses: nothing is mute, nothing is to be undone."""
     scene = await talks()

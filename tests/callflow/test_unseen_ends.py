@@ -13,7 +13,7 @@ from asterisk_plugin.callflow.end_writer import EndWriter
 from asterisk_plugin.callflow.outcome import outcome
 from asterisk_plugin.callflow.unseen_ends import UnseenEnds
 from asterisk_plugin.core.attempt_end import AttemptEnd, Outcome, end_of
-from asterisk_plugin.errors import ManagerLostError
+from asterisk_plugin.errors import LedgerUnavailableError, ManagerLostError
 from asterisk_plugin.ports import AgiRequest, CallTerms, DueEnd, EventKind, PassedLeg
 from tests.fakes import TUESDAY_11, FakeLedger, FakeStore, ScriptedChannel, make_gate
 
@@ -251,6 +251,20 @@ async def test_what_another_service_has_written_is_not_written_again() -> None:
     await scene.look(after_s=7)
     assert len(scene.ledger.events) == 1
     assert (scene.ends, scene.store.due) == ([], {})
+
+
+async def test_with_the_ledger_away_an_end_is_tried_again_and_counted_once() -> None:
+    """It stays due until it is on disk; metrics have it once."""
+    scene = Scene(Watched(), campaign="linde-de")
+    scene.ledger.error = LedgerUnavailableError("away")
+    for _ in range(3):
+        await scene.look(after_s=6)
+    assert TOKEN in scene.store.due
+    scene.ledger.error = None
+    await scene.look(after_s=6)
+    assert scene.end() is not None
+    assert (len(scene.ends), scene.store.due) == (1, {})
+    assert scene.events == ["attempt-unrecorded", "attempt-unsure"]
 
 
 async def test_an_end_that_is_found_days_later_is_one_of_its_day() -> None:
