@@ -21,6 +21,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from asterisk_plugin.callflow.patience import within
 from asterisk_plugin.callflow.records import id_of_content, new_id, objection_event
 from asterisk_plugin.core.objected import Objected
 from asterisk_plugin.core.person import person_tag
@@ -37,7 +38,7 @@ LOOK_UP_S = 0.3
 LEDGER_WAIT_S = 0.6
 SPOOL_WAIT_S = 0.5
 STORE_WAIT_S = 0.5
-"""Together less than the 2 s that a person is kept waiting."""
+"""Together less than the 2 s that a person is kept waiting, as long as the machine itself does not stand still."""
 
 MOST_WORDING_CHARS = 2000
 
@@ -241,8 +242,7 @@ class Objections:
         """The same event, or one more of the same call when the person has withdrawn the first and objects again."""
         try:
             self._ledger.check()
-            async with asyncio.timeout(LOOK_UP_S):
-                rows = await self._ledger.find_by_person(event.person)
+            rows = await within(self._ledger.find_by_person(event.person), LOOK_UP_S)
         except Exception as exc:  # noqa: BLE001 - the boundary: the objection itself counts more
             self._on_fault("objection", exc)
             return event
@@ -258,24 +258,22 @@ class Objections:
         """Its row's seq, 0 when the ledger does not have it for certain."""
         try:
             self._ledger.check()  # one that is known to be failing is not waited for
-            async with asyncio.timeout(LEDGER_WAIT_S * 1.1):
-                return await self._ledger.append([event], timeout_s=LEDGER_WAIT_S)
+            # The ledger's own limit first: it says how far it came.
+            return await within(self._ledger.append([event], timeout_s=LEDGER_WAIT_S), LEDGER_WAIT_S * 1.1)
         except Exception as exc:  # noqa: BLE001 - the boundary: whatever fails here, there is the spool
             self._on_fault("objection", exc)
             return 0
 
     async def _to_spool(self, event: Event) -> None:
         try:
-            async with asyncio.timeout(SPOOL_WAIT_S):
-                await asyncio.to_thread(self._spool.add, event)
+            await within(asyncio.to_thread(self._spool.add, event), SPOOL_WAIT_S)
         except Exception as exc:
             # Too late or not at all: should it get there after all, it counts; but nobody may be told so.
             raise NotRecordedError(f"objection `{event.id}` is neither in the ledger nor in the spool: {exc}") from exc
 
     async def _to_store(self, event: Event, seq: int) -> bool:
         try:
-            async with asyncio.timeout(STORE_WAIT_S):
-                await self._store.put(event, seq)
+            await within(self._store.put(event, seq), STORE_WAIT_S)
         except (StoreError, LedgerError, TimeoutError) as exc:
             self._on_fault("objection", exc)
             return False

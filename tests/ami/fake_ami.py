@@ -81,7 +81,7 @@ class FakeAmi:
 
     async def wait_for(self, name: str, count: int = 1) -> list[dict[str, str]]:
         """Wait until so many actions of that name have come."""
-        async with asyncio.timeout(5), self._came:
+        async with asyncio.timeout(30), self._came:
             await self._came.wait_for(lambda: len(self.named(name)) >= count)
         return self.named(name)
 

@@ -42,7 +42,7 @@ class Listening:
         self.changed.set()
 
     async def until(self, condition) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not condition(self):
                 self.changed.clear()
                 await self.changed.wait()
@@ -104,7 +104,7 @@ async def test_bare_panoramisk_loses_a_character_cut_by_tcp():
         await peer.wait_for("Login")
         event = "Event: Newstate\r\nCallerIDName: Jürgen\r\n\r\n".encode()
         await peer.send(event, pieces=len(event))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await heard.get() == "Jrgen"
         manager.connection_lost = lambda _exc: None  # it would reconnect for ever
         manager.close()
@@ -299,7 +299,7 @@ async def test_a_listener_that_fails_does_not_end_the_connection(caplog):
 
         client = AmiClient(settings_for(peer.port), on_event=listener, on_up=up.set)
         task = asyncio.create_task(client.run())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await up.wait()
             await peer.send(b"Event: Hangup\r\nChannel: bad\r\n\r\nEvent: Hangup\r\nChannel: good\r\n\r\n")
             await heard.wait()

@@ -105,7 +105,7 @@ async def ring(service: Service, peer: FakeAmi, place: int) -> None:
     assert service._node.gate.passed is not None
     service._node.gate.passed.add(f"1795286296.{place}/{leg(place)}")
     await peer.send(begin(place))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             if f"1795286296.{place}" in watched.running._legs:
                 return
@@ -116,7 +116,7 @@ async def test_what_waited_in_the_spool_is_in_force_before_anybody_is_dialled(se
     """Recorded once; until the store has it too, the gate is held."""
     assert service._node is not None
     gate, (person, principal) = service._node.gate, (service._node.gate.tag(NUMBERS[0]), "linde")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             if not gate.hold():
                 break

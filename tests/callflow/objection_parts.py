@@ -31,7 +31,7 @@ def claim(**changes: str) -> Claim:
 
 async def until(holds: Callable[[], bool]) -> None:
     """Wait for what another task brings about."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             if holds():
                 return

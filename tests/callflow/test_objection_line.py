@@ -45,7 +45,7 @@ def make_line(history: Attempts | None = None, ledger: FakeLedger | None = None)
 async def talk(person: Person, line: ObjectionLine | None = None) -> ObjectionLine:
     """One whole call."""
     line = line or make_line()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await objection(line, person)
     return line
 

@@ -448,7 +448,7 @@ async def test_it_looks_until_asterisk_answers(scene, monkeypatch):
     await scene.take()
     scene.manager.answers["CoreShowChannels"] = [{"Response": "Success"}, {"Event": "CoreShowChannel", **FIRST}]
     scene.manager.error = None
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await scene.manager.has_answered.wait()
     await scene.take()
     await scene.announces(FIRST)

@@ -275,7 +275,7 @@ class Lab:
             texts = (_ENDPOINT.format(agent=a, campaign=c) for a, c in sorted(self._endpoints))
             (self.pbx.etc / "pjsip-agents.conf").write_text("\n".join(texts))
             await self.pbx.cli("module reload res_pjsip.so")
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 show = f"pjsip show endpoint {agent}-{campaign}"
                 while "Endpoint:" not in await self.pbx.cli(show):  # noqa: ASYNC110 - its end is no event
                     await asyncio.sleep(0.02)

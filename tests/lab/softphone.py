@@ -73,7 +73,7 @@ class PhoneCall:
             self.phone.request(self, "BYE")
         else:
             self.phone.send(self, "CANCEL", branch=self.branch, cseq=1, to=f"<{self.uri}>")
-        await asyncio.wait_for(asyncio.shield(self.ended), 5)
+        await asyncio.wait_for(asyncio.shield(self.ended), 30)
 
     async def press(self, keys: str) -> None:
         """Press keys one after the other, as fast as a person can; by SIP INFO."""

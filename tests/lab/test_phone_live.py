@@ -200,7 +200,7 @@ async def test_an_originate_straight_to_the_trunk_is_seen_by_the_carrier(lab: La
         "Originate",
         {"Channel": f"PJSIP/{number}@carrier", "Application": "Wait", "Data": "60", "Async": "true"},
     )
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not any(i.rang_at_s for i in await lab.invites(number)):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     (invite,) = await lab.invites(number, since_s=since_s)
@@ -219,7 +219,7 @@ async def _talk(lab: Lab, number: str) -> PhoneCall:
     )
     call = (await lab.phone("sales")).call(number)
     await call.answered()
-    await asyncio.wait_for(bridged, 5)
+    await asyncio.wait_for(bridged, 30)
     return call
 
 

@@ -171,7 +171,7 @@ async def test_waiting_goes_on_while_the_database_does_not_answer() -> None:
             raise error
         return ids
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await ForeignEvents(look_up).wait("a" * 32)
     assert not answers
 

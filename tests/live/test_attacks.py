@@ -104,7 +104,7 @@ async def _talk(lab, campaign="tulip-nl"):
     )
     call = (await lab.phone(campaign)).call(people.AGREED_NL)
     await call.answered()
-    await asyncio.wait_for(bridged, 5)
+    await asyncio.wait_for(bridged, 30)
     return call
 
 

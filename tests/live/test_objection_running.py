@@ -39,7 +39,7 @@ async def talking(lab: Lab, number: str, campaign: str) -> tuple[PhoneCall, str]
     )
     call = (await lab.phone(campaign)).call(number)
     await call.answered()
-    await asyncio.wait_for(bridged, 5)
+    await asyncio.wait_for(bridged, 30)
     (agent,) = [channel for channel in await lab.pbx.channels() if channel.startswith(f"PJSIP/agent1-{campaign}-")]
     return call, agent
 
@@ -126,9 +126,9 @@ async def test_a_conversation_is_told_to_its_agent_and_goes_on(lab, gate):
     call, agent = await talking(lab, number, "tulip-nl")
     event = lab.pbx.manager.expect(lambda one: one.get("UserEvent") == "RingfenceObjection")
     entered = await objected_by_http(gate, number, "tulip")
-    heard = await asyncio.wait_for(event, 5)
+    heard = await asyncio.wait_for(event, 30)
     assert (heard["Channel"], heard["Reference"]) == (agent, entered["reference"])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not await counted(gate, "objection-flagged"):  # noqa: ASYNC110 - a metric is no event
             await asyncio.sleep(0.05)
     assert await told(lab, agent) == entered["reference"]
@@ -155,4 +155,4 @@ async def test_an_objection_to_another_company_touches_no_call(lab, gate):
     for number in (rings, talks):
         await objected_by_http(gate, number, "tulip")
     await seen(lab, rings, since_s, "cancelled_at_s")
-    assert (await asyncio.wait_for(event, 5))["Channel"] == agent
+    assert (await asyncio.wait_for(event, 30))["Channel"] == agent

@@ -131,7 +131,7 @@ async def test_the_place_of_a_call_without_an_agent_is_given_back_with_its_end(s
         await site.mend()
         (end,) = await until_ended(site.ledger, [told.token])
         assert (end.agent, end.outcome, end.is_sure) == (False, "silent", False)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while client.zcard(keys.flights(DIALER)):  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(0.1)
     again = await (await site.dial(1, DIALER, "answer", agent="")).ended()

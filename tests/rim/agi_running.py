@@ -62,7 +62,7 @@ class Running:
 
     async def until(self, true: Callable[[], bool]) -> None:
         """Wait for something that an event or an exception makes true."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not true():
                 self._changed.clear()
                 await self._changed.wait()
@@ -73,7 +73,7 @@ class Running:
 
     async def still_answers(self) -> None:
         """A well-behaved call gets its answer."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             variables = await AsteriskPeer().call(self.port, request("attempt"))
         assert variables == VERDICT
 
@@ -89,7 +89,7 @@ async def end(writer: asyncio.StreamWriter) -> None:
 
 async def read_all(reader: asyncio.StreamReader) -> bytes:
     """Everything until the server closes, however it does."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         with contextlib.suppress(ConnectionResetError):
             return await reader.read()
     return b""
@@ -102,7 +102,7 @@ async def exchange(port: int, *pieces: bytes) -> bytes:
     for piece in pieces:
         writer.write(piece)
         if piece is not pieces[-1]:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 got += await reader.readuntil(b"\n")
     got += await read_all(reader)
     await end(writer)

@@ -46,5 +46,5 @@ async def start() -> AsyncIterator[Callable[..., Any]]:
 
     yield start_server
     for server in servers:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await server.stop(0)

@@ -54,7 +54,7 @@ async def bring(sounds: SoundServer, data: bytes) -> bytes:
         writer.write(data)
         await writer.drain()
     try:
-        return await asyncio.wait_for(reader.read(), 5)
+        return await asyncio.wait_for(reader.read(), 30)
     finally:
         writer.close()
 

@@ -31,7 +31,7 @@ class Peer:
         self.ended.set()
 
     async def next_piece(self):
-        return await asyncio.wait_for(self.pieces.get(), 5)
+        return await asyncio.wait_for(self.pieces.get(), 30)
 
     def say(self, data):
         self.writer.write(data)
@@ -49,7 +49,7 @@ async def link(peer):
     made = Link(SimpleNamespace(_reader=reader, _writer=writer))
     yield made
     made.close()
-    await asyncio.wait_for(peer.ended.wait(), 5)
+    await asyncio.wait_for(peer.ended.wait(), 30)
     server.close()
     await server.wait_closed()
 

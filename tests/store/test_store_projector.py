@@ -210,7 +210,7 @@ async def test_only_one_process_rebuilds(url, ledger, projection):
         assert not waiting.ready
         await projection.apply(ledger.rows)
         await projection.mark_ready()
-        await asyncio.wait_for(catching_up, 5)
+        await asyncio.wait_for(catching_up, 30)
         assert waiting.ready
     finally:
         await other.close()
@@ -255,7 +255,7 @@ async def test_a_rebuild_that_is_cut_off_is_left_to_who_comes_next(ledger, proje
     with monkeypatch.context() as slow:
         slow.setattr(projection, "apply", never_ends)
         running = asyncio.create_task(projector.run())
-        await asyncio.wait_for(begun.wait(), 5)
+        await asyncio.wait_for(begun.wait(), 30)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     other = Projection(url, keep_attempts_s=KEEP_S, wall_clock=NOW.timestamp)
