@@ -24,7 +24,7 @@ from asterisk_plugin.admin.parts import PartsCollector
 from asterisk_plugin.admin.tokens import Tokens, new_token
 from asterisk_plugin.agi.sockets import listen
 from asterisk_plugin.app.answering import start_sounds
-from asterisk_plugin.app.asterisks import watch_asterisk, watch_unseen
+from asterisk_plugin.app.asterisks import make_end_writer, watch_asterisk
 from asterisk_plugin.app.node import apply_gate_settings, open_node
 from asterisk_plugin.app.scripts import start_agi
 from asterisk_plugin.callflow.desk import Desk
@@ -33,6 +33,7 @@ from asterisk_plugin.callflow.records import configuration_event
 from asterisk_plugin.callflow.register import Register
 from asterisk_plugin.callflow.transfer import WatchedTrunks
 from asterisk_plugin.callflow.trunk_legs import Passes
+from asterisk_plugin.callflow.unseen_ends import UnseenEnds
 from asterisk_plugin.core.campaign_rates import home_zone
 from asterisk_plugin.core.engine import longest_window_s
 from asterisk_plugin.errors import ConfigError, LedgerError, LedgerUnavailableError, RingfenceError, StoreError
@@ -200,12 +201,14 @@ class Service:
         self._spawn(self._workers.watch())
 
     def _start_ami(self, node: Node, sounds: SoundServer) -> None:
+        on_event = self.observer.watchdog
+        writer = make_end_writer(node, on_event, self.observer)
         for settings in self._settings.asterisk:
-            watched = watch_asterisk(node, settings, self.observer.watchdog, self.observer, sounds=sounds)
+            watched = watch_asterisk(node, settings, on_event, self.observer, writer=writer, sounds=sounds)
             self._watched.append(watched)
             self._stack.push_async_callback(watched.close)
             self._spawn(watched.client.run())
-        self._spawn(watch_unseen(node, self._watched, self.observer.watchdog, self.observer).run())
+        self._spawn(UnseenEnds(node.gate, writer, [each.attempts for each in self._watched]).run())
         if self._watched:
             heard = Announcements(node.store.client, on_objected=self._objected, on_subscribed=self._recheck_running)
             self._spawn(heard.run())

@@ -17,12 +17,11 @@ from asterisk_plugin.callflow.queue_watch import QueueWatch
 from asterisk_plugin.callflow.running_calls import RunningCalls
 from asterisk_plugin.callflow.running_legs import has_objection, principal_of
 from asterisk_plugin.callflow.trunk_legs import Passes
-from asterisk_plugin.callflow.unseen_ends import UnseenEnds
 from asterisk_plugin.callflow.watchdog import Watchdog
 from asterisk_plugin.core.engine import is_emergency_number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from asterisk_plugin.admin.observer import ServiceObserver
     from asterisk_plugin.app.node import Node
@@ -64,6 +63,7 @@ def watch_asterisk(
     on_event: Callable[[str], None],
     observer: ServiceObserver,
     *,
+    writer: EndWriter,
     sounds: SoundServer | None = None,
 ) -> WatchedAsterisk:
     """Put watchdog, running calls, queues and attempts behind one AMI connection.
@@ -72,7 +72,8 @@ def watch_asterisk(
         node: This node.
         settings: The Asterisk.
         on_event: Told what to count.
-        observer: Told what happens in the queues, and how attempts end.
+        observer: Told what happens in the queues.
+        writer: Writes down how attempts end, see `make_end_writer`.
         sounds: Where the sound of answered calls comes; None: nobody listens.
     """
     gate = node.gate
@@ -107,7 +108,7 @@ def watch_asterisk(
         listener=None if sounds is None else LegListener(sounds, make_patient_detector),
         limit_of=partial(limit_of, gate),
         on_event=on_event,
-        on_end=observer.attempt_ended,
+        writer=writer,
     )
     client = AmiClient(
         settings,
@@ -122,19 +123,15 @@ def watch_asterisk(
     return WatchedAsterisk(client, watchdog, running, queues, attempts)
 
 
-def watch_unseen(
-    node: Node, watched: Sequence[WatchedAsterisk], on_event: Callable[[str], None], observer: ServiceObserver
-) -> UnseenEnds:
-    """Who writes down the ends that nobody saw; somebody has to run it.
+def make_end_writer(node: Node, on_event: Callable[[str], None], observer: ServiceObserver) -> EndWriter:
+    """Writes down how attempts end: one for all Asterisks of a service and for the ends that nobody saw.
 
     Args:
         node: This node.
-        watched: Its Asterisks.
         on_event: Told what to count.
         observer: Told how attempts end.
     """
-    writer = EndWriter(node.gate, on_event=on_event, on_end=observer.attempt_ended)
-    return UnseenEnds(node.gate, writer, [each.attempts for each in watched])
+    return EndWriter(node.gate, on_event=on_event, on_end=observer.attempt_ended)
 
 
 def _each(*listeners: Callable[P, None]) -> Callable[P, None]:

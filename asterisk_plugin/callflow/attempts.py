@@ -17,7 +17,6 @@ from asterisk_plugin.callflow.answered import EVENT
 from asterisk_plugin.callflow.answered_calls import AnsweredCalls
 from asterisk_plugin.callflow.bridges import Bridges
 from asterisk_plugin.callflow.call_track import CallTrack, came_in_time
-from asterisk_plugin.callflow.end_writer import EndWriter
 from asterisk_plugin.callflow.kept_calls import KeptCalls
 from asterisk_plugin.callflow.trunk_legs import RINGING, UP, trunk_of
 from asterisk_plugin.errors import ActionRefusedError, StoreError
@@ -26,10 +25,10 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Mapping, Sequence
 
+    from asterisk_plugin.callflow.end_writer import EndWriter
     from asterisk_plugin.callflow.gate import Gate
     from asterisk_plugin.callflow.hearing import Listener
     from asterisk_plugin.core.answering import AnswerLimit
-    from asterisk_plugin.core.attempt_end import AttemptEnd
     from asterisk_plugin.core.site import Campaign
     from asterisk_plugin.ports import DueEnd
 
@@ -58,9 +57,8 @@ class Attempts(AmiListener):
         trunks: Channel prefixes of its trunks.
         listener: Listens to legs that talk; None: nobody does.
         limit_of: How long a person of a campaign and country may be without an agent.
-        on_event: Told what to count: what `AnsweredCalls` tells, `attempt-unsure`, `attempt-unrecorded` and
-            `attempt-unknown`.
-        on_end: Told how each attempt ended.
+        on_event: Told what to count: what `AnsweredCalls` tells, and `attempt-unknown`.
+        writer: Writes down how each attempt ended; the service's one, so that each is counted once.
     """
 
     def __init__(
@@ -72,13 +70,13 @@ class Attempts(AmiListener):
         listener: Listener | None,
         limit_of: Callable[[Campaign, str, dt.datetime], AnswerLimit],
         on_event: Callable[[str], None],
-        on_end: Callable[[AttemptEnd], None],
+        writer: EndWriter,
     ) -> None:
         super().__init__(name, _log)
         self._gate = gate
         self._trunks = tuple(trunks)
         self._on_event = on_event
-        self._writer = EndWriter(gate, on_event=on_event, on_end=on_end)
+        self._writer = writer
         self._adopting: dict[str, CallTrack] = {}  # found running, and nobody knows yet for whom
         self._ending: set[str] = set()  # legs whose end is being written down
         self._all_since: dt.datetime | None = None  # from then on nothing was missed

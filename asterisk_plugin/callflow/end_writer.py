@@ -46,7 +46,7 @@ def end_id(attempt_id: str) -> str:
 
 
 class EndWriter:
-    """Writes ends down.
+    """Writes ends down; one for a service, so that each is counted once, as it was found first.
 
     Args:
         gate: This node's gate.
@@ -107,7 +107,7 @@ class EndWriter:
             self._on_end(end)
 
     def _note(self, event_id: str) -> bool:
-        """Whether this process writes that end for the first time."""
+        """Whether that end is written for the first time here."""
         if event_id in self._noted:
             return False
         self._noted[event_id] = None

@@ -100,7 +100,7 @@ class Muting:
                 if not await self._done(track, on=track.mute.is_wanted):
                     tries += 1
                     await asyncio.sleep(AGAIN_S)
-            if tries == TRIES:
+            if not track.has_ended and track.mute.is_wanted != track.mute.may_be_on:
                 self._on_event("stays-mute")
                 _log.error("%s: `%s` stays mute: it could not be unmuted", self._name, without_number(track.channel))
         finally:

@@ -187,7 +187,7 @@ class Objections:
             claim: What the person said or pressed.
 
         Returns:
-            Within 2 s, and only when it is on disk.
+            Within 2 s, unless the machine stands still, and only when it is on disk.
 
         Raises:
             NotRecordedError: Neither ledger nor spool has it for certain, or it is no claim that could be recorded.

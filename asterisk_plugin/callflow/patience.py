@@ -15,19 +15,20 @@ Answer = TypeVar("Answer")
 
 
 async def within(work: Awaitable[Answer], limit_s: float) -> Answer:
-    """What comes of work that may take so long, however long the whole machine or process stands still meanwhile.
+    """What comes of work that may take so long, of which a standstill of the machine or the process takes one slice.
 
     After a standstill a timer of asyncio's is due before the answer that came meanwhile is seen, so a plain time limit
-    would call done work not done.
+    would call done work not done. What the work itself measures by the clock, it still does.
 
     Args:
-        work: Cancelled when it takes longer, or when the caller is cancelled.
+        work: Cancelled when it takes longer, or when the caller is cancelled; what comes of it then is not told.
         limit_s: Seconds of life.
 
     Raises:
         TimeoutError: It took longer.
     """
     task = asyncio.ensure_future(work)
+    task.add_done_callback(_looked_at)
     try:
         for _ in range(SLICES):
             done, _ = await asyncio.wait((task,), timeout=limit_s / SLICES)
@@ -36,3 +37,9 @@ async def within(work: Awaitable[Answer], limit_s: float) -> Answer:
     finally:
         task.cancel()
     raise TimeoutError(f"no answer within {limit_s:g} s")
+
+
+def _looked_at(task: asyncio.Future[Answer]) -> None:
+    # Else asyncio complains of an error that nobody waits for any more.
+    if not task.cancelled():
+        task.exception()

@@ -216,7 +216,7 @@ class Projector:
         self._projection.ledger_id = ours
         try:
             return await self._rebuild_now(why, ours)
-        except asyncio.CancelledError:
+        except BaseException:  # the service may end now; while it lives it begins anew at once
             await self._projection.give_up()
             raise
 

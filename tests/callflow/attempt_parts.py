@@ -8,6 +8,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 
 from asterisk_plugin.callflow.attempts import Attempts
+from asterisk_plugin.callflow.end_writer import EndWriter
 from asterisk_plugin.core.answering import AnswerLimit
 from asterisk_plugin.core.attempt_end import AttemptEnd, end_of
 from asterisk_plugin.detection.findings import Finding, Kind, Why
@@ -119,7 +120,7 @@ class Scene:
             listener=self.listener,
             limit_of=lambda *_: self.limit,
             on_event=self.events.append,
-            on_end=self.ends.append,
+            writer=EndWriter(self.gate, on_event=self.events.append, on_end=self.ends.append),
         )
         attempts.attach(self.asterisk)
         return attempts

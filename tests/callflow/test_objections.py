@@ -117,6 +117,20 @@ async def test_a_ledger_that_is_known_to_fail_is_not_waited_for(parts, impatient
     assert parts.ledger.appended == 0
 
 
+async def test_what_was_on_disk_when_everything_stood_still_is_confirmed(parts, impatient):
+    """Its time is over when the machine goes on, and it is there."""
+    parts.ledger.error = AWAY
+    write = parts.spool.add
+
+    def slowly(event):
+        time.sleep(0.1)
+        write(event)
+
+    parts.spool.add = slowly
+    asyncio.get_running_loop().call_later(0.02, time.sleep, 0.3)
+    assert (await parts.objections.take(claim())).held == "spool"
+
+
 async def test_with_both_away_the_person_is_not_told_that_it_was_recorded(parts):
     """Nobody is told anything, and nothing is written anywhere."""
     parts.ledger.error, parts.spool.error = AWAY, LedgerUnavailableError("no space left")

@@ -12,7 +12,7 @@ import pytest_asyncio
 from tests.lab.alaw import FRAME, RATE, to_linear
 from tests.lab.answering import dialing, recorded
 
-pytestmark = [pytest.mark.live, pytest.mark.paired, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.live, pytest.mark.alone, pytest.mark.asyncio(loop_scope="session")]
 
 BOX, ANNA = "+493023125130", "+493023125131"
 CUT_S = 0.5

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.lab.service import ServiceProcess
     from tests.lab.softphone import PhoneCall
 
-pytestmark = [pytest.mark.live, pytest.mark.paired, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.live, pytest.mark.alone, pytest.mark.asyncio(loop_scope="session")]
 
 TARGET_MS = 50
 MOST_MS = 500
