@@ -30,7 +30,7 @@ demo: $(STAMP) ## real calls through a real Asterisk: what was decided, what the
 libgsm: # the codec through which made beeps are sent
 	@ldconfig -p | grep -q libgsm.so.1 || { apt-get update -q && apt-get install -y -q libgsm1; }
 
-test: $(STAMP) libgsm ## every test, the live ones too; what measures times runs alone
+test: $(STAMP) libgsm ## every test, the live ones too; what measures times or hears runs alone
 	@failed=0; \
 	$(BIN)/python -m pytest -m 'not alone and not paired' --numprocesses 2 --dist loadfile || failed=1; \
 	$(BIN)/python -m pytest -m paired --numprocesses 2 --dist loadfile || failed=1; \

@@ -20,7 +20,7 @@ from tests.lab.over_music import OverMusic
 from tests.lab.service import ServiceProcess
 from tests.lab.sound_folders import MUSIC_PEAK
 
-pytestmark = [pytest.mark.live, pytest.mark.paired, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.live, pytest.mark.alone, pytest.mark.asyncio(loop_scope="session")]
 
 SLACK_S = 2.0
 """What a busy test machine may add to a moment."""

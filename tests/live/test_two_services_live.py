@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.lab.lab import Lab
     from tests.lab.manager import Message
 
-pytestmark = [pytest.mark.live, pytest.mark.paired, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.live, pytest.mark.alone, pytest.mark.asyncio(loop_scope="session")]
 
 BY_DIALER, BY_HAND, WARNED, RECORDED = "linde-predictive", "linde-de", "linde-warned", "linde-recorded"
 
