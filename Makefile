@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 # The lab starts hundreds of processes: each would compile every module again, a third of what a start costs.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo libgsm test live soak waiting machines check serve bench simulate hear prompts format clean
+.PHONY: help setup demo libgsm postgresql test live soak waiting machines check serve bench simulate hear prompts format clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -30,7 +30,13 @@ demo: $(STAMP) ## real calls through a real Asterisk: what was decided, what the
 libgsm: # the codec through which made beeps are sent
 	@ldconfig -p | grep -q libgsm.so.1 || { apt-get update -q && apt-get install -y -q libgsm1; }
 
-test: $(STAMP) libgsm ## every test, the live ones too; what measures times or hears runs alone
+postgresql: # tests start servers of their own: the system's own cluster is neither wanted nor made
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || [ "$$(id -u)" != 0 ] || { \
+	  d=/etc/postgresql-common/createcluster.d; mkdir -p $$d && echo 'create_main_cluster = false' > $$d/ringfence.conf; \
+	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends postgresql; \
+	  failed=$$?; rm -f $$d/ringfence.conf; exit $$failed; }
+
+test: $(STAMP) libgsm postgresql ## every test, the live ones too; what measures times or hears runs alone
 	@failed=0; \
 	$(BIN)/python -m pytest -m 'not alone and not paired' --numprocesses 2 --dist loadfile || failed=1; \
 	$(BIN)/python -m pytest -m paired --numprocesses 2 --dist loadfile || failed=1; \

@@ -97,6 +97,15 @@ def postgresql_programs() -> Path | None:
     return max((path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")), default=None)
 
 
+def postgresql_or_skip() -> Path:
+    """The programs; skips the test where they are not: `make test` installs them only as root."""
+    pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed (ringfence[postgresql])")
+    programs = postgresql_programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL server is installed (apt-get install postgresql)")
+    return programs
+
+
 class PostgreSql:
     """A PostgreSQL of our own behind a Unix socket; it refuses to run as root, so root runs it as somebody else.
 
@@ -192,10 +201,7 @@ async def shared_by_nodes(folder: Path) -> AsyncIterator[Shared]:
     Args:
         folder: Where the secret goes.
     """
-    pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed (ringfence[postgresql])")
-    programs = postgresql_programs()
-    if programs is None:
-        pytest.skip("no PostgreSQL server is installed (apt-get install postgresql)")
+    programs = postgresql_or_skip()
     secret = folder / "secret"
     secret.write_text(secrets.token_hex(32))
     with tempfile.TemporaryDirectory(prefix="rf-") as short:  # Unix sockets have short paths

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from ledger_lab import SECRET
 
 from asterisk_plugin.ledger import LedgerLimits, SqlLedger, open_ledger
-from tests.lab.killable import has_user, postgresql_programs
+from tests.lab.killable import has_user, postgresql_or_skip
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -29,10 +29,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:
     """URL of a PostgreSQL of our own, behind a Unix socket."""
-    pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed (ringfence[postgresql])")
-    programs = postgresql_programs()
-    if programs is None:
-        pytest.skip("no PostgreSQL server is installed (apt-get install postgresql)")
+    programs = postgresql_or_skip()
     folder = Path(tempfile.mkdtemp(prefix="ringfence-pg-"))
     user = getpass.getuser()
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
