@@ -24,10 +24,11 @@ from asterisk_plugin.admin.parts import PartsCollector
 from asterisk_plugin.admin.tokens import Tokens, new_token
 from asterisk_plugin.agi.sockets import listen
 from asterisk_plugin.app.answering import start_sounds
-from asterisk_plugin.app.asterisks import make_end_writer, watch_asterisk
+from asterisk_plugin.app.asterisks import watch_asterisk
 from asterisk_plugin.app.node import apply_gate_settings, open_node
 from asterisk_plugin.app.scripts import start_agi
 from asterisk_plugin.callflow.desk import Desk
+from asterisk_plugin.callflow.end_writer import EndWriter
 from asterisk_plugin.callflow.projector import Projector
 from asterisk_plugin.callflow.records import configuration_event
 from asterisk_plugin.callflow.register import Register
@@ -202,7 +203,7 @@ class Service:
 
     def _start_ami(self, node: Node, sounds: SoundServer) -> None:
         on_event = self.observer.watchdog
-        writer = make_end_writer(node, on_event, self.observer)
+        writer = EndWriter(node.gate, on_event=on_event, on_end=self.observer.attempt_ended)
         for settings in self._settings.asterisk:
             watched = watch_asterisk(node, settings, on_event, self.observer, writer=writer, sounds=sounds)
             self._watched.append(watched)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, ParamSpec
 from asterisk_plugin.ami.client import CALL_EVENTS, AmiClient
 from asterisk_plugin.app.answering import limit_of, make_patient_detector
 from asterisk_plugin.callflow.attempts import ATTEMPT_EVENTS, Attempts
-from asterisk_plugin.callflow.end_writer import EndWriter
 from asterisk_plugin.callflow.leg_listener import LegListener
 from asterisk_plugin.callflow.queue_fields import QUEUE_EVENTS
 from asterisk_plugin.callflow.queue_watch import QueueWatch
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from asterisk_plugin.admin.observer import ServiceObserver
     from asterisk_plugin.app.node import Node
     from asterisk_plugin.audiosocket.server import SoundServer
+    from asterisk_plugin.callflow.end_writer import EndWriter
     from asterisk_plugin.settings.service import AsteriskSettings
 
 P = ParamSpec("P")
@@ -73,7 +73,7 @@ def watch_asterisk(
         settings: The Asterisk.
         on_event: Told what to count.
         observer: Told what happens in the queues.
-        writer: Writes down how attempts end, see `make_end_writer`.
+        writer: Writes down how attempts end, for every Asterisk of the service.
         sounds: Where the sound of answered calls comes; None: nobody listens.
     """
     gate = node.gate
@@ -121,17 +121,6 @@ def watch_asterisk(
         listener.attach(client)
     attempts.down()  # the wait for a connection is bounded from the start
     return WatchedAsterisk(client, watchdog, running, queues, attempts)
-
-
-def make_end_writer(node: Node, on_event: Callable[[str], None], observer: ServiceObserver) -> EndWriter:
-    """Writes down how attempts end: one for all Asterisks of a service and for the ends that nobody saw.
-
-    Args:
-        node: This node.
-        on_event: Told what to count.
-        observer: Told how attempts end.
-    """
-    return EndWriter(node.gate, on_event=on_event, on_end=observer.attempt_ended)
 
 
 def _each(*listeners: Callable[P, None]) -> Callable[P, None]:

@@ -25,7 +25,7 @@ from asterisk_plugin.callflow.patience import within
 from asterisk_plugin.callflow.records import id_of_content, new_id, objection_event
 from asterisk_plugin.core.objected import Objected
 from asterisk_plugin.core.person import person_tag
-from asterisk_plugin.errors import LedgerError, NotRecordedError, StoreError
+from asterisk_plugin.errors import NotRecordedError
 from asterisk_plugin.ports import EventKind
 
 if TYPE_CHECKING:
@@ -274,9 +274,6 @@ class Objections:
     async def _to_store(self, event: Event, seq: int) -> bool:
         try:
             await within(self._store.put(event, seq), STORE_WAIT_S)
-        except (StoreError, LedgerError, TimeoutError) as exc:
-            self._on_fault("objection", exc)
-            return False
         except Exception as exc:  # noqa: BLE001 - the boundary: it is on disk, and must be confirmed
             self._on_fault("objection", exc)
             return False

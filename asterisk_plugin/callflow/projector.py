@@ -216,9 +216,8 @@ class Projector:
         self._projection.ledger_id = ours
         try:
             return await self._rebuild_now(why, ours)
-        except BaseException:  # the service may end now; while it lives it begins anew at once
-            await self._projection.give_up()
-            raise
+        finally:
+            await self._projection.give_up()  # nothing, once it is complete
 
     async def _rebuild_now(self, why: str, ours: str) -> bool:
         if not await self._projection.begin_rebuild(ours):

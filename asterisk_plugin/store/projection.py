@@ -42,7 +42,7 @@ SHOW_LIFE_S = 2.0
 """Pause between signs that a projector keeps the store in step."""
 
 GIVE_UP_S = 1.0
-"""Longest that a service which ends waits to give back a rebuild."""
+"""Longest wait to give back a rebuild that is not finished."""
 
 START_OF_CHAIN = "0" * 64
 

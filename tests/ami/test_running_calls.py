@@ -12,8 +12,9 @@ import pytest
 from fake_ami import fake_ami, recorded, settings_for
 
 from asterisk_plugin.ami.client import AmiClient
-from asterisk_plugin.app.asterisks import make_end_writer, watch_asterisk
+from asterisk_plugin.app.asterisks import watch_asterisk
 from asterisk_plugin.callflow import running_calls
+from asterisk_plugin.callflow.end_writer import EndWriter
 from asterisk_plugin.callflow.running_calls import RunningCalls
 from asterisk_plugin.callflow.running_legs import e164_of, has_objection
 from asterisk_plugin.core.facts import Objection, PersonRecords
@@ -554,7 +555,8 @@ async def test_the_service_knows_the_sites_own_emergency_numbers():
     gate = make_gate()
     node = SimpleNamespace(gate=gate, store=gate.store, ledger=gate.ledger, waits=None)
     told, observer = (lambda _: None), RecordingObserver()
-    watched = watch_asterisk(node, settings_for(1), told, observer, writer=make_end_writer(node, told, observer))
+    writer = EndWriter(gate, on_event=told, on_end=observer.attempt_ended)
+    watched = watch_asterisk(node, settings_for(1), told, observer, writer=writer)
     assert watched.running._spares("112")
     assert not watched.running._spares("0049301234567")
     gate.site = dataclasses.replace(gate.site, emergency_extra=frozenset({"0049301234567"}))
