@@ -28,7 +28,7 @@ _READY_S = 60
 RULEBOOKS = Path(__file__).parents[2] / "config" / "rulebook"
 _HOST = "127.0.0.1"
 
-PATIENT = "[gate]\ndeadline_ms = 2500\nevidence_wait_ms = 2000\n\n[store]\ntimeout_ms = 2000\n"
+PATIENT = "[gate]\ndeadline_ms = 5000\nevidence_wait_ms = 4500\n\n[store]\ntimeout_ms = 4500\n"
 """Text of ringfence.toml, the last table open: on a busy small machine calls are not deferred for that alone."""
 
 

@@ -108,9 +108,9 @@ async def test_calls_that_begin_and_end_while_ami_is_away_are_written_down(site:
         await site.dial(5, DIALER, "mailbox", talk_s=20),
     ]
     told = [await run.ended() for run in runs]
+    print([(each.token, each.dial_status, each.hangup_cause, each.answered_s) for each in told])
     await site.mend()
     ends = await until_ended(site.ledger, [each.token for each in told])
-    print([(each.dial_status, each.hangup_cause, each.answered_s) for each in told])
     assert [end.outcome for end in ends] == ["busy", "silent", "person", "failed", "no-answer", "silent"]
     assert {end.is_sure for end in ends} == {False}
     assert {end.asterisk for end in ends} == {"pbx"}
