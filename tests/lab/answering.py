@@ -133,7 +133,7 @@ async def dialing(lab: Lab, folder: Path, numbers: Iterable[str]) -> AsyncIterat
         await dialer.close()
         lab.people.stop_listening()
         await lab.clear()
-        await service.close()
+        await service.stop()
 
 
 def messages(lab: Lab) -> list[Path]:
@@ -142,5 +142,5 @@ def messages(lab: Lab) -> list[Path]:
 
 
 def recorded(lab: Lab) -> list[Path]:
-    """What the mailbox whose beep could be a ring has recorded."""
+    """What the mailboxes whose beep could be a ring, or who have none, have recorded."""
     return sorted((lab.carrier.folder / "spool" / "voicemail" / "doubtful").rglob("msg*.wav"))

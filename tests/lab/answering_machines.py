@@ -107,7 +107,7 @@ async def run(calls: int, seed: int) -> Report:
     finally:
         await dialer.close()
         await lab.clear()
-        await service.close()
+        await service.stop()
         await lab.stop()
 
 

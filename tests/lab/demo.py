@@ -268,7 +268,7 @@ async def started(lab: Lab, folder: Path, moment: dt.datetime | None = None) -> 
         await service.start()
         yield service
     finally:
-        await service.close()
+        await service.stop()
 
 
 async def run() -> int:

@@ -149,7 +149,7 @@ async def run(
             await asyncio.gather(supervisor, return_exceptions=True)
         await _look_back(lab, process, report)
     finally:
-        await process.close()
+        await process.stop()
         await lab.stop()
         await store.kill()
         if database is not None:

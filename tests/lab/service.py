@@ -162,11 +162,6 @@ class ServiceProcess:
                 self._process.kill()
             await self._process.wait()
 
-    async def close(self) -> None:
-        """End it, and the embedded store that outlives a killed service by design."""
-        await self.stop()
-        with contextlib.suppress(OSError, ValueError):
-            os.kill(int((self.data_dir / "valkey" / "valkey.pid").read_text()), signal.SIGKILL)
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send it a signal: SIGSTOP freezes it, SIGHUP makes it read its files again."""

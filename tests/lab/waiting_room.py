@@ -268,7 +268,7 @@ async def run(callers: int, minutes: float, seed: int) -> Report:
     finally:
         lab.people.stop_listening()
         await lab.clear()
-        await service.close()
+        await service.stop()
         await lab.stop()
 
 

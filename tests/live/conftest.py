@@ -40,7 +40,7 @@ async def gate(lab: Lab, recorded: Path, tmp_path: Path) -> AsyncIterator[Servic
     shutil.copytree(recorded, running.data_dir)
     await running.start()
     yield running
-    await running.close()
+    await running.stop()
     await lab.clear()
     with contextlib.suppress(ManagerFailed):  # no test said what a subscriber does
         await lab.carrier.ami("DBDelTree", {"Family": "subscriber"})

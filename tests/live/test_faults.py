@@ -148,7 +148,7 @@ async def test_a_ledger_without_space_stops_calls_until_there_is_some(lab, small
         await _until_allowed(lab)
         assert (await service.run("evidence", "verify")).code == 0
     finally:
-        await service.close()
+        await service.stop()
 
 
 async def test_the_service_killed_before_the_decision(lab, gate):

@@ -317,7 +317,7 @@ async def centre(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> AsyncIte
     lab.people.listen(late_s=STALLED_S)
     yield running
     lab.people.stop_listening()
-    await running.close()
+    await running.stop()
     await lab.clear()
     await lab.pbx.ami("Setvar", {"Variable": "RINGFENCE_WAIT_S", "Value": ""})
     await lab.pbx.add_dialplan("")

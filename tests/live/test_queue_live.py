@@ -213,7 +213,7 @@ async def outcomes(lab, tmp_path_factory):
             await hall.close()
         lab.people.stop_listening()
         await lab.clear()
-        await service.close()
+        await service.stop()
     return dict(zip(SCENES, ended, strict=True))
 
 
@@ -236,7 +236,7 @@ async def hall(lab, tmp_path):
     await made.close()
     lab.people.stop_listening()
     await lab.clear()
-    await service.close()
+    await service.stop()
 
 
 async def test_with_the_service_killed_callers_wait_on_are_served_and_told_again(hall):

@@ -74,4 +74,4 @@ async def test_after_hours_nothing_is_dialled(lab, tmp_path):
         assert float(ended.not_before) == next_morning
         assert len(await lab.invites(people.AGREED_NL)) == seen
     finally:
-        await late.close()
+        await late.stop()

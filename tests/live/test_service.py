@@ -34,7 +34,7 @@ async def test_a_taken_port_is_one_clear_line(gate, tmp_path):
             old = str(other.fastagi_port if section == "agi" else other.http_port)
             toml.write_text(toml.read_text().replace(old, str(taken.getsockname()[1])))
             refused = await other.run("serve")
-        await other.close()
+        await other.stop()
         assert refused.code == 2
         assert f"{section}.port" in refused.err
         assert "Traceback" not in refused.err
@@ -107,7 +107,7 @@ async def test_several_workers_answer_and_reload(lab, tmp_path):
         assert 'ringfence_decisions_total{decision="ALLOW",reason=""} 3.0' in metrics
         assert (await service.reload()).code == 0
     finally:
-        await service.close()
+        await service.stop()
 
 
 async def test_every_verdict_can_be_shown_and_the_chain_verifies(lab, gate):

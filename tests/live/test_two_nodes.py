@@ -68,7 +68,7 @@ async def nodes(lab: Lab, tmp_path: Path) -> AsyncIterator[Nodes]:
             await asyncio.gather(a.start(), b.start())
             yield Nodes(a, b)
         finally:
-            await asyncio.gather(a.close(), b.close())
+            await asyncio.gather(a.stop(), b.stop())
             await lab.clear()
 
 

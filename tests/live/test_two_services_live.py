@@ -98,7 +98,7 @@ async def nodes(lab: Lab, tmp_path: Path) -> AsyncIterator[Nodes]:
         finally:
             await dialer.close()
             await lab.clear()
-            await asyncio.gather(a.close(), b.close())
+            await asyncio.gather(a.stop(), b.stop())
             await link.close()
 
 

@@ -85,7 +85,7 @@ async def running(lab: Lab, folder: Path, *, watchdog: bool = True) -> AsyncIter
         yield Site(lab, service, link)
     finally:
         await lab.clear()
-        await service.close()
+        await service.stop()
         await link.close()
 
 

@@ -121,7 +121,7 @@ async def site(lab: Lab, tmp_path: Path) -> AsyncIterator[Site]:
         await dialer.close()
         lab.people.stop_listening()
         await lab.clear()
-        await service.close()
+        await service.stop()
 
 
 async def test_each_process_hears_its_calls(site: Site) -> None:
