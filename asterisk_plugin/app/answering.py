@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from asterisk_plugin.callflow.hearing import Detector
     from asterisk_plugin.core.answering import AnswerLimit
     from asterisk_plugin.core.site import Campaign
+    from asterisk_plugin.detection.findings import Before
     from asterisk_plugin.settings.service import AudioSocketSettings
 
 
@@ -27,16 +28,16 @@ def make_detector() -> Detector:
     return Detector()
 
 
-def make_patient_detector(doubt_s: float) -> Detector:
+def make_patient_detector(before: Before) -> Detector:
     """A detector for one call that goes on: it waits for the end of the greeting.
 
     Args:
-        doubt_s: So much quiet makes a beep of what was in doubt before; 0: nothing was.
+        before: What was heard before.
     """
     from asterisk_plugin.detection.detector import Detector
     from asterisk_plugin.detection.findings import Settings
 
-    return Detector(Settings(undecided_s=0), doubt_s=doubt_s)
+    return Detector(Settings(undecided_s=0), before=before)
 
 
 async def start_sounds(

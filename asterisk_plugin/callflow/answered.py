@@ -18,6 +18,7 @@ from asterisk_plugin.core.answering import BY_HAND, AnswerLimit, is_amd_machine,
 from asterisk_plugin.core.attempt_end import Heard
 from asterisk_plugin.core.channels import leg_key, plain_address, talk_call
 from asterisk_plugin.core.site import DialMode, OnMachine
+from asterisk_plugin.detection.findings import Before
 from asterisk_plugin.errors import ChannelError, ChannelHungUp, StoreError
 from asterisk_plugin.ports import PassedLeg
 
@@ -72,6 +73,9 @@ class Listening:
     limit_of: Callable[[Campaign, str, dt.datetime], AnswerLimit] = lambda *_: AnswerLimit()
 
 
+_NOTHING = Before()
+
+
 @dataclass(frozen=True, slots=True)
 class _Answer:
     """Who answered: what, what showed it, and when that was, in seconds since the answer."""
@@ -80,8 +84,8 @@ class _Answer:
     why: str = ""
     at_s: float = 0
     greeting_s: float | None = None
-    doubt_s: float = 0.0
-    """What it heard may still be a beep: after so much quiet it was."""
+    handed_on: Before = _NOTHING
+    """For whoever goes on listening."""
 
 
 def unheard_action(campaign: Campaign | None) -> str:
@@ -178,8 +182,7 @@ async def _listen(listening: Listening, channel: Channel, token: str) -> _Answer
             found = hearing.found.result()
             if found is None:
                 return _Answer(Heard.NOT_SURE, "listened-long", hearing.heard_s)
-            times = found.at_s, greeting_end_s(found), hearing.doubt_left_s
-            return _Answer(heard_of(found), found.why.value, *times)
+            return _Answer(heard_of(found), found.why.value, found.at_s, greeting_end_s(found), hearing.handed_on)
     status, cause = await channel.detect_machine(most_s=AMD_S)
     return _amd_answer(status, cause) if status else _Answer(Heard.NOT_HEARD)
 
@@ -199,5 +202,6 @@ def _fields(answer: _Answer, action: Action) -> dict[str, str]:
         "At": f"{answer.at_s:.3f}",
         "Greeting": "" if answer.greeting_s is None else f"{answer.greeting_s:.3f}",
         "Action": action.value,
-        "Doubt": f"{answer.doubt_s:.3f}" if answer.doubt_s else "",
+        "Doubt": f"{answer.handed_on.doubt_s:.3f}",
+        "Spoken": f"{answer.handed_on.spoken_s:.3f}",
     }

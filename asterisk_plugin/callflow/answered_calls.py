@@ -16,7 +16,7 @@ from asterisk_plugin.core.answering import AnswerLimit
 from asterisk_plugin.core.attempt_end import Heard
 from asterisk_plugin.core.channels import plain_address, without_number
 from asterisk_plugin.core.site import DialMode, OnMachine
-from asterisk_plugin.detection.findings import Finding, Kind, Why
+from asterisk_plugin.detection.findings import Before, Finding, Kind, Why
 from asterisk_plugin.errors import ManagerError, StoreError
 
 if TYPE_CHECKING:
@@ -135,7 +135,8 @@ class AnsweredCalls:
             self._start(self._unheard(track))
         elif self._listener is None or spied == plain_address(self._listener.address):
             # Else the sound goes to another service that watches this Asterisk.
-            self._listen(track, spied=True, doubt_s=_seconds(event.get("Doubt")) or 0.0)
+            before = Before(_seconds(event.get("Doubt")) or 0.0, _seconds(event.get("Spoken")) or 0.0)
+            self._listen(track, before)
 
     def _note(self, track: CallTrack, event: Mapping[str, str]) -> None:
         at_s = _seconds(event.get("At"))
@@ -225,25 +226,26 @@ class AnsweredCalls:
 
     # ---------------------------------------------------------------- machines
 
-    def _listen(self, track: CallTrack, *, spied: bool = False, doubt_s: float = 0.0) -> None:
-        """Listen to a leg that talks: its dialplan sends the sound (`spied`), or has asked nobody at all."""
+    def _listen(self, track: CallTrack, before: Before | None = None) -> None:
+        """Listen to a leg that talks: its dialplan sends the sound, and says what was heard; or has asked nobody."""
         campaign = self.campaign_of(track)
-        if track.has_ended or (not spied and (track.is_heard or track.listened_first)):
+        if track.has_ended or (before is None and (track.is_heard or track.listened_first)):
             return
         if campaign is None or campaign.on_machine is OnMachine.OFF:
             return
         track.is_heard = True
-        if doubt_s and self._listener is not None:  # now: it takes a moment until the sound comes
+        if before is not None and before.doubt_s and self._listener is not None:
+            # Now: it takes a moment until the sound comes.
             self._doubts(track, Finding(Kind.MAY_BE_BEEP, 0.0, Why.DOUBTED_BEFORE))
-        self._start(self._begin_listening(track, spied=spied, doubt_s=doubt_s))
+        self._start(self._begin_listening(track, before))
 
-    async def _begin_listening(self, track: CallTrack, *, spied: bool, doubt_s: float) -> None:
+    async def _begin_listening(self, track: CallTrack, before: Before | None) -> None:
         listener, leg = self._listener, track.leg
         found = partial(self._found, track, track.since_answer(self._gate.clock()))
         if listener is None or leg is None:
             comes = False
-        elif spied:
-            comes = await listener.expect(leg.attempt_id, found, doubt_s=doubt_s)
+        elif before is not None:
+            comes = await listener.expect(leg.attempt_id, found, before)
         elif await self._claim(f"listen/{track.unique_id}"):
             comes = await listener.begin(self._manager(), track.channel, leg.attempt_id, found)
         else:
@@ -269,6 +271,8 @@ class AnsweredCalls:
             return
         if track.has_ended or (not finding.is_machine and track.heard not in (Heard.NOT_HEARD, Heard.NOT_SURE)):
             return
+        if finding.why is Why.SAYS_NO_MORE and not track.mute.may_be_on:
+            return  # a person who is spoken to says nothing either
         before_s = track.heard_s
         track.heard, track.heard_why, track.heard_s = heard_of(finding), finding.why.value, began_s + finding.at_s
         ended_s = greeting_end_s(finding)

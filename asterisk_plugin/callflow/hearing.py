@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from asterisk_plugin.core.attempt_end import Heard
-from asterisk_plugin.detection.findings import Finding, Kind, Settings, Why
+from asterisk_plugin.detection.findings import Before, Finding, Kind, Settings, Why
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,8 +26,8 @@ class Detector(Protocol):
         ...
 
     @property
-    def doubt_left_s(self) -> float:
-        """So much more quiet makes a beep of it, for the detector that goes on; 0 when nothing is in doubt."""
+    def handed_on(self) -> Before:
+        """What the detector that goes on must know."""
         ...
 
     def take(self, samples: bytes) -> Finding | None:
@@ -43,7 +43,7 @@ class Listener(Protocol):
         """Where the sound comes, `host:port`."""
         ...
 
-    async def expect(self, token: str, on_finding: Callable[[Finding], None], *, doubt_s: float = 0.0) -> bool:
+    async def expect(self, token: str, on_finding: Callable[[Finding], None], before: Before) -> bool:
         """Listen to a leg whose sound the dialplan has begun to send."""
         ...
 
@@ -83,8 +83,8 @@ class GreetingHearing:
         self._bytes = 0
         self.found: asyncio.Future[Finding | None] = asyncio.get_running_loop().create_future()
         """What came of it; None when the sound ended first."""
-        self.doubt_left_s = 0.0
-        """Something was in doubt by then: so much more quiet makes a beep of it."""
+        self.handed_on = Before()
+        """What whoever goes on listening must know."""
 
     @property
     def heard_s(self) -> float:
@@ -96,7 +96,7 @@ class GreetingHearing:
         self._bytes += len(samples)
         if (finding := self._detector.take(samples)) is not None and not self.found.done():
             self.found.set_result(finding)
-            self.doubt_left_s = self._detector.doubt_left_s
+            self.handed_on = self._detector.handed_on
         return self.found.done() or self._bytes >= self._most_bytes
 
     def ended(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from asterisk_plugin.callflow.hearing import TalkHearing
 from asterisk_plugin.core.channels import ear_variables, talk_call, without_number
+from asterisk_plugin.detection.findings import Before
 from asterisk_plugin.errors import ManagerError
 
 if TYPE_CHECKING:
@@ -32,10 +33,10 @@ class LegListener:
 
     Args:
         sounds: Where their sound comes.
-        make_detector: Makes a detector for each, which is told how much quiet makes a beep of what was in doubt before.
+        make_detector: Makes a detector for each, which is told what one before it has handed on.
     """
 
-    def __init__(self, sounds: Sounds, make_detector: Callable[[float], Detector]) -> None:
+    def __init__(self, sounds: Sounds, make_detector: Callable[[Before], Detector]) -> None:
         self._sounds, self._make_detector = sounds, make_detector
 
     @property
@@ -43,18 +44,18 @@ class LegListener:
         """Where the sound comes, `host:port`."""
         return self._sounds.address
 
-    async def expect(self, token: str, on_finding: Callable[[Finding], None], *, doubt_s: float = 0.0) -> bool:
+    async def expect(self, token: str, on_finding: Callable[[Finding], None], before: Before) -> bool:
         """Listen to a leg whose sound the dialplan has begun to send.
 
         Args:
             token: The attempt's.
             on_finding: Told what is heard: who answered, and a machine whenever it shows.
-            doubt_s: So much quiet makes a beep of what was heard before and is in doubt; 0: nothing is.
+            before: What was heard before.
 
         Returns:
             Whether its sound comes.
         """
-        hearing = TalkHearing(self._make_detector(doubt_s), TALK_S, on_finding)
+        hearing = TalkHearing(self._make_detector(before), TALK_S, on_finding)
         self._sounds.expect(talk_call(token), hearing)
         return await self._began(token, hearing)
 
@@ -71,7 +72,7 @@ class LegListener:
             Whether its sound comes.
         """
         call = talk_call(token)
-        hearing = TalkHearing(self._make_detector(0.0), TALK_S, on_finding)
+        hearing = TalkHearing(self._make_detector(Before()), TALK_S, on_finding)
         self._sounds.expect(call, hearing)
         variables = ear_variables(channel, call, self._sounds.address)
         fields = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from asterisk_plugin.detection.doubts import DoubtWatch, Suspicion, suspicion_of
+from asterisk_plugin.detection.doubts import DoubtWatch, Suspicion, suspicion_of, suspicion_of_quiet
 from asterisk_plugin.detection.findings import Finding, Kind, Why
 from asterisk_plugin.detection.frames import Frame
 from asterisk_plugin.detection.tone_kinds import (
@@ -96,6 +96,7 @@ class BeepJudge:
         self._doubts = DoubtWatch()
         if doubt_s:
             self._doubts.go_on(doubt_s)
+        self._quiet_from_s = 0.0  # from then on it was in doubt last
         self._rang_s: float | None = None  # the ring before the tone that is judged
         self.heard_ring: float | None = None
 
@@ -122,7 +123,7 @@ class BeepJudge:
     def may_tell_soon(self) -> bool:
         """A tone sounds that may become a beep, or it is waited whether one was."""
         run = self._tracker.run
-        if self._pending is not None or self.doubt is not None:
+        if self._pending is not None or (self.doubt is not None and self.doubt.why is not Why.MAY_RECORD):
             return True
         return run is not None and SHORTEST_S <= run.end_s - run.start_s <= ENDLESS_S
 
@@ -134,9 +135,22 @@ class BeepJudge:
             self._voice.take(frame)
         found = self._after(frame) if ended is None else self._ended(ended, frame)
         found = found or self._endless(frame)
+        why = self._doubts.why
         if found is None and self._doubts.take(frame, run, speaks=self._voice.may_be(frame)):
+            if why is Why.MAY_RECORD:
+                return self._tell(Kind.MACHINE, Why.SAYS_NO_MORE, frame)
             return self._tell(Kind.BEEP, Why.BEEP_BY_QUIET, frame)
         return found
+
+    def doubt_quiet(self, from_s: float) -> None:
+        """Doubt the quiet after a long greeting, once, and not while something better is in doubt.
+
+        Args:
+            from_s: When the greeting ended.
+        """
+        if from_s > self._quiet_from_s and self._pending is None and self._doubts.why is None:
+            self._quiet_from_s = from_s
+            self._doubts.begin(suspicion_of_quiet(from_s))
 
     def _endless(self, frame: Frame) -> Finding | None:
         """A tone that goes on and on."""
@@ -169,7 +183,8 @@ class BeepJudge:
         below_db, stands_out = self._voice.level_db - tone.level_db, tone.level_db > tone.before_db + QUIETER_DB
         is_pending = stands_out and below_db < FAINT_DB and self._is_pending(tone, frame)
         if stands_out and below_db < FAINTEST_DB and not is_pending:
-            suspicion = suspicion_of(tone) or suspicion_of(piece)
+            spoken = self._voice.has_spoken
+            suspicion = suspicion_of(tone, after_voice=spoken) or suspicion_of(piece, after_voice=spoken)
             if suspicion is not None and self._is_in_place(suspicion):
                 self._doubts.begin(suspicion)
         if tone.hz[0] < BEEP_HZ[0]:
@@ -189,17 +204,17 @@ class BeepJudge:
         return True
 
     def _is_in_place(self, suspicion: Suspicion) -> bool:
-        """It comes where a beep comes, at the end of the first words; one in a row is of that row."""
+        """It comes where a beep comes, at the end of the first words or without any; one in a row is of that row."""
         tone, rang_s = suspicion.tone, self._rang_s
         if suspicion.why is Why.MAY_BE_KEY and any(
             is_key(one) and not is_same_key(one, tone) for one in self._past[:-1]
         ):
             return False
-        if suspicion.why is Why.MAY_BE_RING:
-            if rang_s is not None and tone.start_s - rang_s < suspicion.quiet_s:
-                return False
-            if not self._voice.has_spoken:
-                return True
+        may_be_ring = suspicion.why is Why.MAY_BE_RING
+        if may_be_ring and rang_s is not None and tone.start_s - rang_s < suspicion.quiet_s:
+            return False
+        if suspicion.why is not Why.MAY_BE_KEY and not self._voice.has_spoken:
+            return True
         return self._voice.ends_greeting(self._row_start_s(tone))
 
     def _row_start_s(self, tone: Tone) -> float:

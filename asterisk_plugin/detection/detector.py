@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from asterisk_plugin.detection.beeps import BeepJudge
-from asterisk_plugin.detection.cadence import Levels, Marks, Stretch, chains, limit_db, stretches
-from asterisk_plugin.detection.findings import Finding, Kind, Settings, Why
+from asterisk_plugin.detection.cadence import GAP_S, Levels, Marks, Stretch, chains, limit_db, stretches
+from asterisk_plugin.detection.findings import Before, Finding, Kind, Settings, Why
 from asterisk_plugin.detection.frames import FRAME_S, QUIETEST_DB, RATE, Frame, Frames
 from asterisk_plugin.detection.repeats import RepeatWatch
+from asterisk_plugin.detection.voices import TURN_S
 
-EVERY, LATER_EVERY, REPEATS_EVERY = 3, 10, 25
-"""The cadence is judged every so-manieth frame: each 60 ms, after the verdict each 200 ms. Repeats: 500 ms."""
+EVERY, LATER_EVERY, REPEATS_EVERY = 3, 5, 25
+"""The cadence is judged every so-manieth frame: each 60 ms, after the verdict each 100 ms. Repeats: 500 ms."""
 
 STEADY_FRAMES = 4
 """A tone of so many frames is no speech."""
@@ -32,16 +33,17 @@ class Detector:
 
     Args:
         settings: How long each thing must last.
-        doubt_s: A detector before this one left something in doubt: so much quiet makes a beep of it. 0: it did not.
+        before: What a detector that heard the beginning of the call has handed on; None: this one hears it.
 
     Attributes:
         greeting_verdict: The first finding about who answered, None while nothing is decided.
     """
 
-    def __init__(self, settings: Settings | None = None, *, doubt_s: float = 0.0) -> None:
+    def __init__(self, settings: Settings | None = None, *, before: Before | None = None) -> None:
         self.greeting_verdict: Finding | None = None
         self._settings = settings or Settings()
-        self._frames, self._beeps, self._repeats = Frames(), BeepJudge(doubt_s), RepeatWatch()
+        self._before = before or Before()
+        self._frames, self._beeps, self._repeats = Frames(), BeepJudge(self._before.doubt_s), RepeatWatch()
         most = round(self._settings.listen_s / FRAME_S)
         self._levels: Levels = np.full(most, QUIETEST_DB, np.float32)
         self._tonal: Marks = np.zeros(most, np.bool_)
@@ -55,9 +57,13 @@ class Detector:
         return None if self._is_machine else self._beeps.doubt
 
     @property
-    def doubt_left_s(self) -> float:
-        """So much more quiet makes a beep of what is in doubt, for the detector that goes on; 0 when nothing is."""
-        return 0.0 if self.doubt is None else self._beeps.doubt_left_s(self._frames.heard_s)
+    def handed_on(self) -> Before:
+        """What the detector that goes on must know."""
+        doubt_s = 0.0 if self.doubt is None else self._beeps.doubt_left_s(self._frames.heard_s)
+        spoken = stretches(self._levels[: self._count], self._tonal[: self._count])
+        start_s, end_s = self._greeting(spoken) if spoken else (0.0, -TURN_S)
+        now_s = self._count * FRAME_S
+        return Before(doubt_s, now_s - start_s if now_s - end_s < TURN_S else 0.0)
 
     def take(self, samples: bytes) -> Finding | None:
         """Hear what came; of several findings in one call the weightiest is given.
@@ -122,6 +128,7 @@ class Detector:
         spoken = stretches(self._levels[:count], self._tonal[:count])
         if not spoken:
             return self._nobody(now_s)
+        self._may_record(spoken, now_s)
         machine = self._goes_on(spoken, now_s)
         if machine is not None or self.greeting_verdict is not None:
             return machine
@@ -155,6 +162,18 @@ class Detector:
         rings = self._beeps.heard_ring is not None
         return Finding(Kind.NOT_SURE, now_s, Why.RING_BACK) if rings else Finding(Kind.PERSON, now_s, Why.SILENCE)
 
+    def _greeting(self, spoken: list[Stretch], pause_s: float = TURN_S) -> tuple[float, float]:
+        """From when until when somebody speaks who has not paused for so long; a detector before this one counts."""
+        first = chains(spoken, pause_s)[0]
+        goes_on = self._before.spoken_s and first[0].start_s < pause_s
+        return -self._before.spoken_s if goes_on else first[0].start_s, first[-1].end_s
+
+    def _may_record(self, spoken: list[Stretch], now_s: float) -> None:
+        """Who has greeted for as long as machines do has just ended."""
+        start_s, end_s = self._greeting(spoken)
+        if end_s - start_s >= self._settings.monologue_s and GAP_S <= now_s - end_s < TURN_S:
+            self._beeps.doubt_quiet(end_s)
+
     def _goes_on(self, spoken: list[Stretch], now_s: float) -> Finding | None:
         """Somebody who speaks and does not wait."""
         own, first = self._settings, chains(spoken, self._settings.waits_s)[0]
@@ -164,11 +183,12 @@ class Detector:
         span = slice(round(start_s / FRAME_S), round(end_s / FRAME_S))
         if end_s - start_s >= own.music_s and float(self._still[span].mean()) >= STEADY_SHARE:
             return Finding(Kind.MACHINE, now_s, Why.MUSIC)
-        without = chains(spoken, own.pause_after_long_s)[0]
-        if without[-1].end_s - start_s >= own.long_greeting_s:
+        began_s, until_s = self._greeting(spoken, own.pause_after_long_s)
+        if until_s - began_s >= own.long_greeting_s:
             late = self.greeting_verdict is not None
             return Finding(Kind.MACHINE, now_s, Why.TALKS_ON if late else Why.LONG_GREETING)
-        if sum(one.lasted_s for one in first) >= own.talks_on_s:
+        before_s = max(0.0, -self._greeting(spoken, own.waits_s)[0])
+        if before_s + sum(one.lasted_s for one in first) >= own.talks_on_s:
             return Finding(Kind.MACHINE, now_s, Why.TALKS_ON)
         return None
 

@@ -2,7 +2,8 @@
 
 A machine that has beeped records, and is quiet. A ring comes again or is answered, a person who presses a key or whose
 vowel it was goes on speaking, or says "hello?" to a line on which nothing is heard. Until that is clear our side should
-be silent: it costs a person little, and a machine gets no word.
+be silent: it costs a person little, and a machine gets no word. The same goes for the end of a greeting that is as long
+as machines' are: it may record without a beep, or with one that a codec has taken away.
 """
 
 from __future__ import annotations
@@ -11,7 +12,15 @@ from dataclasses import dataclass
 
 from asterisk_plugin.detection.findings import Finding, Kind, Why
 from asterisk_plugin.detection.frames import Frame
-from asterisk_plugin.detection.tone_kinds import SHORTEST_S, is_beep_like, is_key, is_steady, is_torn, ring_pause_s
+from asterisk_plugin.detection.tone_kinds import (
+    SHORTEST_S,
+    is_beep_like,
+    is_key,
+    is_remnant,
+    is_steady,
+    is_torn,
+    ring_pause_s,
+)
 from asterisk_plugin.detection.tones import Run, Tone
 
 SPEAKS_FRAMES = 4
@@ -26,6 +35,10 @@ PICKS_UP_S = 0.5
 PRESSED_S = 4.0
 """Who has pressed a key and hears nothing for so long says something."""
 
+LISTENS_S, WORD_FRAMES = 5.5, 13
+"""Who hears nothing says something within so long, and more than so few frames of it: a beep that a codec has torn
+sounds like a syllable. No ring pauses for longer."""
+
 TUNE_S, CONFIRM_S = 2.0, 0.16
 """A tune does not pause for so long, nor a word for the shorter time."""
 
@@ -39,16 +52,20 @@ class Suspicion:
         why: What else it may be.
         quiet_s: After so much quiet it was a beep.
         from_s: After so much quiet it is in doubt.
+        speaks_frames: Speech in so many frames shows that it was no beep.
+        may_beep: A tone after it ends nothing: it may be the beep.
     """
 
     tone: Tone
     why: Why
     quiet_s: float
     from_s: float = 0.0
+    speaks_frames: int = SPEAKS_FRAMES
+    may_beep: bool = False
 
 
 class DoubtWatch:
-    """Follows what comes after a doubtful tone.
+    """Follows what comes after a doubtful tone, or after a long greeting.
 
     Attributes:
         doubt: What is in doubt now, None when nothing is.
@@ -59,15 +76,19 @@ class DoubtWatch:
         self._of: Suspicion | None = None
         self._spoken = 0
 
+    @property
+    def why(self) -> Why | None:
+        """What is in doubt, or will be in a moment."""
+        return None if self._of is None else self._of.why
+
     def begin(self, suspicion: Suspicion) -> None:
-        """Doubt a tone that has just ended, instead of one before it."""
+        """Doubt what has just ended, instead of what came before it."""
         self.end()
         self._of, self._spoken = suspicion, 0
 
     def go_on(self, quiet_s: float) -> None:
         """Doubt what somebody else has heard, as of the beginning: so much quiet makes it a beep."""
-        tone = Tone(0.0, 0.0, (), spread_hz=0.0, level_db=0.0, purity=0.0, before_db=0.0)
-        self.begin(Suspicion(tone, Why.DOUBTED_BEFORE, quiet_s))
+        self.begin(Suspicion(_no_tone(0.0), Why.DOUBTED_BEFORE, quiet_s))
 
     def left_s(self, now_s: float) -> float:
         """So much more quiet makes it a beep; 0 when nothing is in doubt."""
@@ -78,7 +99,7 @@ class DoubtWatch:
         self.doubt = self._of = None
 
     def take(self, frame: Frame, run: Run | None, *, speaks: bool) -> bool:
-        """Whether the tone has now turned out to be a beep.
+        """Whether it has now turned out to be a beep, or a machine that records.
 
         Args:
             frame: What came.
@@ -91,7 +112,7 @@ class DoubtWatch:
         tone, passed_s = suspicion.tone, frame.end_s - suspicion.tone.end_s
         self._spoken += speaks and all(abs(frame.hz[0] - hz) > STILL_IT_HZ for hz in tone.hz)
         sounds_again = run is not None and run.start_s > tone.end_s and run.end_s - run.start_s >= SHORTEST_S
-        if self._spoken >= SPEAKS_FRAMES or sounds_again:
+        if self._spoken >= suspicion.speaks_frames or (sounds_again and not suspicion.may_beep):
             self.end()
             return False
         if self.doubt is None and passed_s >= suspicion.from_s:
@@ -102,13 +123,33 @@ class DoubtWatch:
         return True
 
 
-def suspicion_of(tone: Tone) -> Suspicion | None:
-    """What a tone that stands where a beep would may be instead, None where it can be no beep."""
+def suspicion_of_quiet(from_s: float) -> Suspicion:
+    """What the quiet after a long greeting may be.
+
+    Args:
+        from_s: When the greeting ended.
+    """
+    return Suspicion(_no_tone(from_s), Why.MAY_RECORD, LISTENS_S, speaks_frames=WORD_FRAMES, may_beep=True)
+
+
+def _no_tone(end_s: float) -> Tone:
+    return Tone(end_s, end_s, (), spread_hz=0.0, level_db=0.0, purity=0.0, before_db=0.0)
+
+
+def suspicion_of(tone: Tone, *, after_voice: bool) -> Suspicion | None:
+    """What a tone that stands where a beep would may be instead, None where it can be no beep.
+
+    Args:
+        tone: The tone.
+        after_voice: Somebody has spoken. Else it may be part of a ring, too, which pauses for longer than tunes.
+    """
     pause_s = ring_pause_s(tone)
     if pause_s is not None and is_beep_like(tone):
         return Suspicion(tone, Why.MAY_BE_RING, pause_s + PICKS_UP_S)
     if is_key(tone) and is_steady(tone):
         return Suspicion(tone, Why.MAY_BE_KEY, PRESSED_S)
     if is_beep_like(tone) or is_torn(tone):
-        return Suspicion(tone, Why.MAY_BE_NOTE, TUNE_S, CONFIRM_S)
+        return Suspicion(tone, Why.MAY_BE_NOTE, TUNE_S if after_voice else LISTENS_S, CONFIRM_S)
+    if is_remnant(tone, after_voice=after_voice):
+        return Suspicion(tone, Why.MAY_BE_NOTE, LISTENS_S, CONFIRM_S)
     return None

@@ -39,6 +39,8 @@ class Why(enum.StrEnum):
     MAY_BE_NOTE = "may-be-note"
     MAY_BE_BUSY = "may-be-busy"
     DOUBTED_BEFORE = "doubted-before"
+    MAY_RECORD = "may-record"
+    SAYS_NO_MORE = "says-no-more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ class Finding:
 
     Args:
         kind: What it means; NOT_SURE is to be treated as a person. MAY_BE_BEEP says nothing about who answered: our
-            side should be silent until a machine, or NO_BEEP, is found.
+            side should be silent until a machine, or NO_BEEP, is found. A machine by SAYS_NO_MORE is one only where our
+            side was silent: a person who is spoken to says nothing either.
         at_s: When it was known, seconds of sound since the answer.
         why: What showed it.
     """
@@ -63,6 +66,19 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Before:
+    """What the detector that has heard a call so far hands on to the one that hears the rest.
+
+    Args:
+        doubt_s: Something was in doubt: so much more quiet makes a beep of it. 0: nothing was.
+        spoken_s: So long somebody has spoken without ever waiting, and may still do so; 0: nobody does.
+    """
+
+    doubt_s: float = 0.0
+    spoken_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """How long each thing must last. Tuned on the corpus of tests/detection; see CONTRIBUTING.md, Decisions.
 
@@ -75,6 +91,8 @@ class Settings:
         talks_on_s: So much speech without ever waiting `waits_s` is a machine, also after the verdict.
         waits_s: A pause of this length belongs to a conversation.
         music_s: So long without a pause, with the steady notes of music.
+        monologue_s: Who has spoken so long without ever waiting, and then says no more, may be a machine that records:
+            its beep was not heard, or it has none. Few persons greet for so long.
         listen_s: Cadence is followed so long since the answer; beeps are listened for without end.
         undecided_s: Somebody who still speaks so long after the answer is given as NOT_SURE; 0: wait for the end.
         doubt_s: The same of a tone that may be a beep, unless it is to be waited for the end: in Italy an agent must be
@@ -89,6 +107,7 @@ class Settings:
     talks_on_s: float = 9.0
     waits_s: float = 1.3
     music_s: float = 4.0
+    monologue_s: float = 7.0
     listen_s: float = 30.0
     undecided_s: float = 1.9
     doubt_s: float = 2.7

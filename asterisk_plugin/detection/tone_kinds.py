@@ -46,6 +46,10 @@ be two overtones of a voice, but for the purest and steadiest."""
 NOISY_HZ, NOISY_S, NOISY_SPREAD_HZ, NOISY_PURITY = 700.0, 0.14, 4.0, 0.88
 """And of one in noise: above the pitch and the strongest overtones of most voices, and no voice is so steady."""
 
+REMNANT_DB, REMNANT_SPREAD_HZ, REMNANT_PURITY = 10.0, 15.0, 0.95
+"""And whatever it leaves of any: louder by that much than what was before, moving no further, and purer than most
+vowels."""
+
 TWO_PURITY = 0.95
 """Two neighbouring overtones of a vowel are less pure than two tones."""
 
@@ -96,6 +100,19 @@ def is_torn(tone: Tone) -> bool:
     if tone.hz[0] > HIGH_HZ and tone.lasted_s >= TORN_S and tone.purity >= TORN_PURITY:
         return True
     return _is_torn_pair(tone) if len(tone.hz) == 2 else _is_torn_single(tone)
+
+
+def is_remnant(tone: Tone, *, after_voice: bool) -> bool:
+    """It comes out of quiet, and can be what a codec has left of a beep; where nobody spoke, nearly anything can.
+
+    Args:
+        tone: A tone that stands where a beep would.
+        after_voice: Somebody has spoken: then it must be purer than most vowels.
+    """
+    is_in_band = tone.hz[0] >= BEEP_HZ[0] and tone.hz[-1] <= TORN_HZ
+    is_there = tone.lasted_s >= SHORTEST_S and tone.level_db > tone.before_db + REMNANT_DB
+    least = REMNANT_PURITY if after_voice else 0.0
+    return is_in_band and is_there and tone.spread_hz <= REMNANT_SPREAD_HZ and tone.purity >= least
 
 
 def _is_torn_single(tone: Tone) -> bool:

@@ -11,7 +11,7 @@ from asterisk_plugin.callflow.attempts import Attempts
 from asterisk_plugin.callflow.end_writer import EndWriter
 from asterisk_plugin.core.answering import AnswerLimit
 from asterisk_plugin.core.attempt_end import AttemptEnd, end_of
-from asterisk_plugin.detection.findings import Finding, Kind, Why
+from asterisk_plugin.detection.findings import Before, Finding, Kind, Why
 from asterisk_plugin.ports import CallTerms, EventKind, PassedLeg
 from tests.fakes import TUESDAY_11, FakeLedger, FakeStore, make_gate
 
@@ -79,13 +79,13 @@ class Listener:
         self.on_finding: Callable[[Finding], None] | None = None
         self.begun: list[str] = []
         self.expected: list[str] = []
-        self.doubt_s = 0.0
+        self.before = Before()
         self.works = True
         self.address = "127.0.0.1:4575"
 
-    async def expect(self, token: str, on_finding: Callable[[Finding], None], *, doubt_s: float = 0.0) -> bool:
+    async def expect(self, token: str, on_finding: Callable[[Finding], None], before: Before) -> bool:
         self.expected.append(token)
-        self.doubt_s = doubt_s
+        self.before = before
         self.on_finding = on_finding
         return self.works
 

@@ -10,7 +10,7 @@ from asterisk_plugin.callflow.answered import Listening, answered, unheard_actio
 from asterisk_plugin.core.answering import AnswerLimit
 from asterisk_plugin.core.channels import talk_call
 from asterisk_plugin.core.site import DialMode, OnMachine
-from asterisk_plugin.detection.findings import Finding, Kind, Why
+from asterisk_plugin.detection.findings import Before, Finding, Kind, Why
 from asterisk_plugin.errors import StoreUnreachableError
 from asterisk_plugin.ports import AgiRequest, Hearer, PassedLeg
 from tests.fakes import FakeStore, ScriptedChannel, make_gate
@@ -43,8 +43,8 @@ class Sounds:
 class Detector:
     """Finds what it was told to, at once."""
 
-    def __init__(self, finding: Finding | None, doubt_left_s: float = 0.0) -> None:
-        self._finding, self.doubt_left_s = finding, doubt_left_s
+    def __init__(self, finding: Finding | None, handed_on: Before | None = None) -> None:
+        self._finding, self.handed_on = finding, handed_on or Before()
 
     def take(self, samples: bytes) -> Finding | None:
         return self._finding
@@ -91,17 +91,18 @@ async def test_only_a_machine_is_not_connected(finding: Finding | None, action: 
 async def test_what_is_in_doubt_when_the_call_is_connected_is_told() -> None:
     """Who listens to the talk goes on with it."""
     with_what, sounds = listening()
-    unsure = Detector(Finding(Kind.NOT_SURE, 2.7, Why.MAY_BE_NOTE), doubt_left_s=1.25)
+    unsure = Detector(Finding(Kind.NOT_SURE, 2.7, Why.MAY_BE_NOTE), Before(1.25, 1.8))
     with_what = dataclasses.replace(with_what, make_detector=lambda: unsure)
     call = leg()
     call.sound = sounds.bring
     await answered(with_what, call)
-    assert (call.told[-1][1]["Action"], call.told[-1][1]["Doubt"]) == ("CONNECT", "1.250")
+    told = call.told[-1][1]
+    assert (told["Action"], told["Doubt"], told["Spoken"]) == ("CONNECT", "1.250", "1.800")
     with_what, sounds = listening(SHORT)
     call = leg()
     call.sound = sounds.bring
     await answered(with_what, call)
-    assert call.told[-1][1]["Doubt"] == ""
+    assert (call.told[-1][1]["Doubt"], call.told[-1][1]["Spoken"]) == ("0.000", "0.000")
 
 
 async def test_the_end_of_the_greeting_is_told() -> None:

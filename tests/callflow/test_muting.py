@@ -12,11 +12,12 @@ from asterisk_plugin.callflow.hearing import BYTES_A_SECOND, GreetingHearing, Ta
 from asterisk_plugin.core.answering import AnswerLimit
 from asterisk_plugin.core.attempt_end import Outcome
 from asterisk_plugin.core.site import OnMachine
-from asterisk_plugin.detection.findings import Finding, Kind, Why
+from asterisk_plugin.detection.findings import Before, Finding, Kind, Why
 from asterisk_plugin.errors import ActionRefusedError, ManagerLostError
 
 MAY_BE = Finding(Kind.MAY_BE_BEEP, 1.0, Why.MAY_BE_RING)
 NO_BEEP = Finding(Kind.NO_BEEP, 1.0, Why.MAY_BE_RING)
+MAY_RECORD, NO_MORE = Finding(Kind.MAY_BE_BEEP, 8.0, Why.MAY_RECORD), Finding(Kind.MACHINE, 13.0, Why.SAYS_NO_MORE)
 SHORT = Finding(Kind.PERSON, 1.4, Why.SHORT_GREETING)
 
 
@@ -64,10 +65,11 @@ async def test_what_was_in_doubt_before_the_connection_stays_in_doubt() -> None:
     scene = Scene("linde-dialer")
     await scene.play(BEGIN)
     await scene.play(UP, ASKS)
-    unsure = {**PERSON, "Heard": "not-sure", "Why": "may-be-note", "At": "2.7", "Greeting": "", "Doubt": "1.250"}
+    handed_on = {"Doubt": "1.250", "Spoken": "1.800"}
+    unsure = {**PERSON, "Heard": "not-sure", "Why": "may-be-note", "At": "2.7", "Greeting": "", **handed_on}
     await scene.play(unsure, enters(LEG), enters(AGENT), after_s=2.7)
     assert set_to(scene) == ["on"]
-    assert scene.listener.doubt_s == 1.25
+    assert scene.listener.before == Before(1.25, 1.8)
     scene.listener.on_finding(NO_BEEP)
     await scene.settle()
     assert set_to(scene) == ["on", "off"]
@@ -86,7 +88,7 @@ async def test_who_is_let_go_before_the_mute_has_begun_is_not_muted() -> None:
 async def test_nothing_is_in_doubt_where_nothing_was() -> None:
     scene = await talks()
     assert set_to(scene) == []
-    assert scene.listener.doubt_s == 0.0
+    assert scene.listener.before == Before()
 
 
 async def test_a_beep_after_all_takes_the_call_away_and_is_not_unmuted_before() -> None:
@@ -178,6 +180,36 @@ async def test_where_the_agent_is_only_warned_nothing_is_muted() -> None:
     assert set_to(scene) == []
 
 
+async def test_who_says_no_more_while_our_side_is_silent_is_a_machine() -> None:
+    """It has greeted for long: a person would have said "hello?"."""
+    scene = await talks()
+    scene.listener.on_finding(MAY_RECORD)
+    await scene.settle()
+    scene.listener.on_finding(NO_MORE)
+    await scene.settle()
+    assert [name for name, _ in scene.asterisk.actions] == ["Setvar", "Hangup"]
+    await scene.play(*ends("ANSWER"), after_s=1.0)
+    assert (await scene.outcome()).outcome is Outcome.MACHINE
+
+
+@pytest.mark.parametrize("why", ["warned", "refused", "message"])
+async def test_who_is_spoken_to_and_says_no_more_is_a_person(why: str) -> None:
+    """Where our side could not be silenced, or should not be, a person listens."""
+    scene = await talks(on_machine=OnMachine.WARN) if why == "warned" else await talks()
+    scene.asterisk.error = ActionRefusedError("Set failed") if why == "refused" else None
+    if why == "message":
+        (track,) = scene.attempts._calls
+        track.message_s = 3.0
+    scene.listener.on_finding(MAY_RECORD)
+    await scene.settle()
+    scene.asterisk.error = None
+    scene.listener.on_finding(NO_MORE)
+    await scene.settle()
+    assert [name for name, _ in scene.asterisk.actions if name != "Setvar"] == []
+    await scene.play(*ends("ANSWER"), after_s=30.0)
+    assert (await scene.outcome()).outcome is not Outcome.MACHINE
+
+
 async def test_the_message_of_an_abandoned_call_is_heard() -> None:
     """Neither muted when it begins nor while it plays."""
     scene = Scene()
@@ -220,7 +252,7 @@ class Detector:
     def __init__(self) -> None:
         self.doubt: Finding | None = None
         self.finds: Finding | None = None
-        self.doubt_left_s = 0.0
+        self.handed_on = Before()
 
     def take(self, samples: bytes) -> Finding | None:
         return self.finds

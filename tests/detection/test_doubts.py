@@ -4,28 +4,13 @@ import numpy as np
 import pytest
 
 from asterisk_plugin.detection.detector import Detector
-from asterisk_plugin.detection.findings import Finding, Kind, Settings, Why
+from asterisk_plugin.detection.findings import Before, Kind, Why
+from tests.detection.doubting import AT, go_on, heard
 from tests.detection.sounds import cadence, faded, silence, tone
 from tests.detection.voice import line, speech
 
-AT = 10 ** (-24 / 20) * np.sqrt(2)
-"""Amplitude of a tone as loud as speech."""
-
 KEY = (770.0, 1336.0)
 MOST_S = 5.6
-
-
-def heard(*parts, undecided_s=0.0, **how) -> tuple[list[Finding], list[tuple[Finding, float]]]:
-    """What is found, packet by packet, and what was in doubt, with when that ended."""
-    data, detector = line(*parts, **how), Detector(Settings(undecided_s=undecided_s))
-    found, doubts, before = [], [], None
-    for at in range(0, len(data), 320):
-        finding = detector.take(data[at : at + 320])
-        found += [] if finding is None else [finding]
-        if before is not None and detector.doubt is not before:
-            doubts.append((before, at / 16000))
-        before = detector.doubt
-    return found, doubts if before is None else [*doubts, (before, len(data) / 16000)]
 
 
 @pytest.mark.parametrize(
@@ -125,11 +110,12 @@ def test_a_person_who_says_one_word_and_waits_is_in_a_conversation():
 
 @pytest.mark.parametrize("hz", [1320.0, 1157.0])
 def test_a_note_in_its_place_is_a_beep_after_a_short_quiet(hz):
-    """A vowel, or the last of what may be a tune, shortly before it: it does not stand alone."""
+    """A vowel, or the last of what may be a tune, shortly before it, in doubt itself: it does not stand alone."""
     at = np.arange(1600) / 8000
     vowel = faded(np.sin(2 * np.pi * 523 * (at + 0.00036 * np.sin(2 * np.pi * 6 * at)))) * AT
     greeting = (speech(1.5), silence(0.1), vowel, silence(0.3), tone((hz,), 0.3) * AT)
-    found, ((doubt, _),) = heard(*greeting, silence(4.0))
+    found, doubts = heard(*greeting, silence(4.0))
+    doubt, _ = doubts[-1]
     assert doubt.why is Why.MAY_BE_NOTE
     assert 2.4 + 0.16 <= doubt.at_s < 2.4 + 0.25, "not within a word"
     assert [one.why for one in found if one.is_machine] == [Why.BEEP_BY_QUIET]
@@ -250,32 +236,25 @@ def test_before_the_connection_it_is_waited_for_a_little(before):
     assert found[-1].kind is Kind.BEEP
 
 
-def go_on(doubt_s: float, *parts) -> tuple[Detector, list[Finding]]:
-    """A detector that goes on where another one was in doubt, and what it finds."""
-    data, detector = line(*parts), Detector(Settings(undecided_s=0.0), doubt_s=doubt_s)
-    found = [detector.take(data[at : at + 320]) for at in range(0, len(data), 320)]
-    return detector, [one for one in found if one is not None]
-
-
 def test_a_doubt_goes_on_in_the_next_detector():
     """Of a greeting and its beep the first heard all, the second nothing: what is left of the quiet is enough."""
     first = Detector()
     data = line(speech(0.9), silence(0.3), tone((425.0,), 1.0) * AT, silence(2.0))
     for at in range(0, len(data), 320):
         first.take(data[at : at + 320])
-    assert 3.0 < first.doubt_left_s < 4.5
-    second, found = go_on(first.doubt_left_s, silence(1.0))
+    assert 3.0 < first.handed_on.doubt_s < 4.5
+    second, found = go_on(first.handed_on, silence(1.0))
     assert found == []
     assert second.doubt is not None
-    _, found = go_on(first.doubt_left_s, silence(6.0))
+    _, found = go_on(first.handed_on, silence(6.0))
     assert (found[0].kind, found[0].why) == (Kind.BEEP, Why.BEEP_BY_QUIET)
-    assert found[0].at_s == pytest.approx(first.doubt_left_s, abs=0.1)
+    assert found[0].at_s == pytest.approx(first.handed_on.doubt_s, abs=0.1)
 
 
 def test_a_word_ends_what_was_in_doubt_before():
     """And without a doubt quiet is only quiet."""
-    detector, found = go_on(3.0, silence(1.0), speech(0.5, 3), silence(6.0))
+    detector, found = go_on(Before(3.0), silence(1.0), speech(0.5, 3), silence(6.0))
     assert detector.doubt is None
     assert not any(one.is_machine for one in found)
-    assert Detector().doubt_left_s == 0.0
-    assert not any(one.is_machine for one in go_on(0.0, silence(6.0))[1])
+    assert Detector().handed_on == Before()
+    assert not any(one.is_machine for one in go_on(Before(0.0), silence(6.0))[1])

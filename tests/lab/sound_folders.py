@@ -83,6 +83,9 @@ BEEPS = (
 RING = ((425,), 1.0, 0.3)
 """Of a mailbox whose beep could be a ring, and of a telephone system that puts through."""
 
+LONG_GREETING_S, NO_BEEP = 8.0, ((1000,), 0.02, 0.0)
+"""Of a mailbox that records without a beep."""
+
 
 def write_voices(folder: Path) -> None:
     """Write what people and machines say, and each mailbox's greeting and beep; like speech, of no language.
@@ -95,7 +98,8 @@ def write_voices(folder: Path) -> None:
         _write(folder / "voices" / f"hello-{place}.wav", _spoken(seconds, 20 + place))
     _write(folder / "voices" / "greeting.wav", _spoken(GREETINGS_S[0], 5))
     boxes = [(f"default/{box}", f"b{box}", *of) for box, of in enumerate(zip(GREETINGS_S, BEEPS, strict=True))]
-    for box, (where, name, seconds, beep) in enumerate([*boxes, ("doubtful/0", "ring", GREETINGS_S[0], RING)]):
+    boxes += [("doubtful/0", "ring", GREETINGS_S[0], RING), ("doubtful/1", "silent", LONG_GREETING_S, NO_BEEP)]
+    for box, (where, name, seconds, beep) in enumerate(boxes):
         place = folder / "spool" / "voicemail" / where
         place.mkdir(parents=True, exist_ok=True)
         _write(place / "unavail.wav", _spoken(seconds, 40 + box) + bytes(AFTER_GREETING))

@@ -30,13 +30,14 @@ async def dialer(lab, tmp_path):
 
 
 @pytest.mark.parametrize("by", ["an agent", "a dialer"])
-async def test_a_mailbox_whose_beep_could_be_a_ring_records_nothing_of_ours(dialer, by):
-    """Our side speaks all the time; what comes after the beep is quiet, and then the call is over."""
-    await dialer.lab.subscriber(BOX, "ringbox", ring_s=0.5, talk_s=40)
+@pytest.mark.parametrize(("box", "why"), [("ringbox", "beep-by-quiet"), ("silentbox", "says-no-more")])
+async def test_a_mailbox_whose_beep_is_a_ring_or_missing_records_nothing_of_ours(dialer, box, why, by):
+    """Our side speaks all the time; what comes after the beep or the greeting is quiet, and then the call is over."""
+    await dialer.lab.subscriber(BOX, box, ring_s=0.5, talk_s=40)
     how = {"campaign": "linde-de", "play": "ringfence/line-greeting"} if by == "an agent" else {"desk": 1}
     await dialer.lab.subscriber("2101", "speaks", ring_s=0.1, talk_s=30)
     end, since_s = await dialer.finish(BOX, **how)
-    assert (end["outcome"], end["why"]) == ("machine", "beep-by-quiet")
+    assert (end["outcome"], end["why"]) == ("machine", why)
     call, heard = (await dialer.lab.invites(BOX, since_s=since_s))[0], await dialer.lab.heard(BOX, since_s=since_s)
     loud = [at_s for place, at_s in heard.pieces if max(map(abs, to_linear(heard.audio[place : place + FRAME]))) > LOUD]
     quiet_s = call.ended_at_s - loud[-1]
