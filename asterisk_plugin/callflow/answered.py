@@ -204,4 +204,5 @@ def _fields(answer: _Answer, action: Action) -> dict[str, str]:
         "Action": action.value,
         "Doubt": f"{answer.handed_on.doubt_s:.3f}",
         "Spoken": f"{answer.handed_on.spoken_s:.3f}",
+        "Quiet": f"{answer.handed_on.quiet_s:.3f}",
     }

@@ -11,7 +11,7 @@ from asterisk_plugin.callflow.answered import EVENT, LISTEN_S
 from asterisk_plugin.callflow.call_track import due_of, waits_for_agent
 from asterisk_plugin.callflow.hearing import greeting_end_s, heard_of
 from asterisk_plugin.callflow.machine_calls import ACTION_TIMEOUT_S, NORMAL_CLEARING, MachineCalls
-from asterisk_plugin.callflow.muting import Muting
+from asterisk_plugin.callflow.muting import MUTED_S, Muting
 from asterisk_plugin.core.answering import AnswerLimit
 from asterisk_plugin.core.attempt_end import Heard
 from asterisk_plugin.core.channels import plain_address, without_number
@@ -35,6 +35,9 @@ ASKED_FIRST_S = 0.5
 
 ENDED_S = 0.5
 """A dialplan that has been told to hang a machine up has done so by then."""
+
+LEAST_DOUBT_S = 0.2
+"""A doubt lasts so long at least, in which a word can end it."""
 
 TRIES, AGAIN_S = 10, 1.0
 """So often a message that could not be played is tried again, with so many seconds between."""
@@ -135,8 +138,7 @@ class AnsweredCalls:
             self._start(self._unheard(track))
         elif self._listener is None or spied == plain_address(self._listener.address):
             # Else the sound goes to another service that watches this Asterisk.
-            before = Before(_seconds(event.get("Doubt")) or 0.0, _seconds(event.get("Spoken")) or 0.0)
-            self._listen(track, before)
+            self._listen(track, _handed_on(event))
 
     def _note(self, track: CallTrack, event: Mapping[str, str]) -> None:
         at_s = _seconds(event.get("At"))
@@ -264,15 +266,15 @@ class AnsweredCalls:
         if campaign.dial_mode is DialMode.RECORDED:
             await self._machines.hang_up(track, "not-listened-cut")  # it would be left on a machine
 
-    def _found(self, track: CallTrack, began_s: float, finding: Finding) -> None:
-        """What was heard on a leg that talks, from `began_s` after the answer on."""
+    def _found(self, track: CallTrack, began_s: float, finding: Finding) -> bool:
+        """What was heard on a leg that talks, from `began_s` after the answer on; whether that is believed."""
         if finding.kind in (Kind.MAY_BE_BEEP, Kind.NO_BEEP):
             self._doubts(track, finding)
-            return
+            return True
+        if finding.is_by_quiet and not track.mute.is_wanted:
+            return False
         if track.has_ended or (not finding.is_machine and track.heard not in (Heard.NOT_HEARD, Heard.NOT_SURE)):
-            return
-        if finding.why is Why.SAYS_NO_MORE and not track.mute.may_be_on:
-            return  # a person who is spoken to says nothing either
+            return True
         before_s = track.heard_s
         track.heard, track.heard_why, track.heard_s = heard_of(finding), finding.why.value, began_s + finding.at_s
         ended_s = greeting_end_s(finding)
@@ -286,6 +288,7 @@ class AnsweredCalls:
         else:
             self._expect_agent(track)
         self._changed(track)
+        return True
 
     def _doubts(self, track: CallTrack, finding: Finding) -> None:
         """A machine that may record now gets no word; but nobody is kept from the message of an abandoned call."""
@@ -314,6 +317,14 @@ def _shown(track: CallTrack) -> str:
 
 def _heard(event: Mapping[str, str]) -> Heard:
     return Heard(event["Heard"]) if event.get("Heard", "") in tuple(Heard) else Heard.NOT_HEARD
+
+
+def _handed_on(event: Mapping[str, str]) -> Before:
+    """What the listening before the connection has left; within the bounds of what it can have heard."""
+    doubt_s, spoken_s, quiet_s = (_seconds(event.get(name)) or 0.0 for name in ("Doubt", "Spoken", "Quiet"))
+    if doubt_s:
+        doubt_s = min(max(doubt_s, LEAST_DOUBT_S), MUTED_S)
+    return Before(doubt_s, min(spoken_s, LISTEN_S), min(quiet_s, LISTEN_S))
 
 
 def _seconds(text: str | None) -> float | None:

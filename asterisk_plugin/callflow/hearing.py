@@ -43,11 +43,11 @@ class Listener(Protocol):
         """Where the sound comes, `host:port`."""
         ...
 
-    async def expect(self, token: str, on_finding: Callable[[Finding], None], before: Before) -> bool:
+    async def expect(self, token: str, on_finding: Callable[[Finding], bool], before: Before) -> bool:
         """Listen to a leg whose sound the dialplan has begun to send."""
         ...
 
-    async def begin(self, manager: Manager, channel: str, token: str, on_finding: Callable[[Finding], None]) -> bool:
+    async def begin(self, manager: Manager, channel: str, token: str, on_finding: Callable[[Finding], bool]) -> bool:
         """Listen to a leg whose dialplan asked nobody."""
         ...
 
@@ -111,11 +111,11 @@ class TalkHearing:
     Args:
         detector: A fresh one: it hears the call from now on.
         most_s: Longest time to listen, in seconds of sound.
-        on_finding: Told of each finding; nothing comes after that of a machine. MAY_BE_BEEP is always followed by a
-            machine or by NO_BEEP.
+        on_finding: Told of each finding; returns whether it believes in a machine: nothing comes after that. Each
+            MAY_BE_BEEP is followed by a machine, by NO_BEEP or by another one.
     """
 
-    def __init__(self, detector: Detector, most_s: float, on_finding: Callable[[Finding], None]) -> None:
+    def __init__(self, detector: Detector, most_s: float, on_finding: Callable[[Finding], bool]) -> None:
         self._detector, self._left_bytes, self._on_finding = detector, most_s * BYTES_A_SECOND, on_finding
         self.began = asyncio.Event()
         """Sound comes."""
@@ -126,11 +126,9 @@ class TalkHearing:
         self.began.set()
         self._left_bytes -= len(samples)
         finding = self._detector.take(samples)
-        if finding is not None:
-            self._on_finding(finding)
-            if finding.is_machine:
-                self._doubt = None  # it was right
-                return True
+        if finding is not None and self._on_finding(finding) and finding.is_machine:
+            self._doubt = None  # it was right
+            return True
         self._doubts(self._detector.doubt if self._left_bytes > 0 else None)
         return self._left_bytes <= 0
 
@@ -140,7 +138,7 @@ class TalkHearing:
 
     def _doubts(self, doubt: Finding | None) -> None:
         before, self._doubt = self._doubt, doubt
-        if doubt is not None and before is None:
+        if doubt is not None and doubt is not before:
             self._on_finding(doubt)
         elif doubt is None and before is not None:
             self._on_finding(Finding(Kind.NO_BEEP, before.at_s, before.why))

@@ -44,12 +44,12 @@ class LegListener:
         """Where the sound comes, `host:port`."""
         return self._sounds.address
 
-    async def expect(self, token: str, on_finding: Callable[[Finding], None], before: Before) -> bool:
+    async def expect(self, token: str, on_finding: Callable[[Finding], bool], before: Before) -> bool:
         """Listen to a leg whose sound the dialplan has begun to send.
 
         Args:
             token: The attempt's.
-            on_finding: Told what is heard: who answered, and a machine whenever it shows.
+            on_finding: Told what is heard: who answered, and a machine whenever it shows; see `TalkHearing`.
             before: What was heard before.
 
         Returns:
@@ -59,7 +59,7 @@ class LegListener:
         self._sounds.expect(talk_call(token), hearing)
         return await self._began(token, hearing)
 
-    async def begin(self, manager: Manager, channel: str, token: str, on_finding: Callable[[Finding], None]) -> bool:
+    async def begin(self, manager: Manager, channel: str, token: str, on_finding: Callable[[Finding], bool]) -> bool:
         """Listen to a leg whose dialplan asked nobody. The AMI user needs the write class `originate` for this.
 
         Args:

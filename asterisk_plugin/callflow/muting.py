@@ -53,8 +53,8 @@ class Muting:
         self._on_event, self._changed, self._start = on_event, changed, start
 
     def mute(self, track: CallTrack) -> None:
-        """From now on nothing of ours reaches the line, for a bounded time."""
-        if track.has_ended or track.mute.is_wanted:
+        """From now on nothing of ours reaches the line, for a bounded time; another doubt begins that anew."""
+        if track.has_ended:
             return
         track.mute.is_wanted = True
         track.mute.times += 1

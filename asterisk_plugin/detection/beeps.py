@@ -123,7 +123,7 @@ class BeepJudge:
     def may_tell_soon(self) -> bool:
         """A tone sounds that may become a beep, or it is waited whether one was."""
         run = self._tracker.run
-        if self._pending is not None or (self.doubt is not None and self.doubt.why is not Why.MAY_RECORD):
+        if self._pending is not None or self._doubts.why not in (None, Why.MAY_RECORD):
             return True
         return run is not None and SHORTEST_S <= run.end_s - run.start_s <= ENDLESS_S
 
@@ -143,7 +143,7 @@ class BeepJudge:
         return found
 
     def doubt_quiet(self, from_s: float) -> None:
-        """Doubt the quiet after a long greeting, once, and not while something better is in doubt.
+        """Doubt the quiet after a long greeting, once for each of its ends, and not while a tone is in doubt.
 
         Args:
             from_s: When the greeting ended.
@@ -183,7 +183,7 @@ class BeepJudge:
         below_db, stands_out = self._voice.level_db - tone.level_db, tone.level_db > tone.before_db + QUIETER_DB
         is_pending = stands_out and below_db < FAINT_DB and self._is_pending(tone, frame)
         if stands_out and below_db < FAINTEST_DB and not is_pending:
-            spoken = self._voice.has_spoken
+            spoken = not self._voice.is_silent
             suspicion = suspicion_of(tone, after_voice=spoken) or suspicion_of(piece, after_voice=spoken)
             if suspicion is not None and self._is_in_place(suspicion):
                 self._doubts.begin(suspicion)
@@ -213,7 +213,9 @@ class BeepJudge:
         may_be_ring = suspicion.why is Why.MAY_BE_RING
         if may_be_ring and rang_s is not None and tone.start_s - rang_s < suspicion.quiet_s:
             return False
-        if suspicion.why is not Why.MAY_BE_KEY and not self._voice.has_spoken:
+        if self._voice.is_silent and suspicion.why is Why.MAY_BE_NOTE:
+            return True
+        if may_be_ring and not self._voice.has_spoken:
             return True
         return self._voice.ends_greeting(self._row_start_s(tone))
 
@@ -272,6 +274,7 @@ class BeepJudge:
 
     def _tell(self, kind: Kind, why: Why, frame: Frame) -> Finding:
         self._told, self._pending = frame.end_s, None
+        self._doubts.end()
         return Finding(kind, round(frame.end_s, 3), why)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from asterisk_plugin.detection.beeps import BeepJudge
-from asterisk_plugin.detection.cadence import GAP_S, Levels, Marks, Stretch, chains, limit_db, stretches
+from asterisk_plugin.detection.cadence import GAP_S, Greeting, Levels, Marks, Stretch, chains, limit_db, stretches
 from asterisk_plugin.detection.findings import Before, Finding, Kind, Settings, Why
 from asterisk_plugin.detection.frames import FRAME_S, QUIETEST_DB, RATE, Frame, Frames
 from asterisk_plugin.detection.repeats import RepeatWatch
@@ -59,11 +59,14 @@ class Detector:
     @property
     def handed_on(self) -> Before:
         """What the detector that goes on must know."""
-        doubt_s = 0.0 if self.doubt is None else self._beeps.doubt_left_s(self._frames.heard_s)
+        doubt_s = 0.0 if self._is_machine else self._beeps.doubt_left_s(self._frames.heard_s)
         spoken = stretches(self._levels[: self._count], self._tonal[: self._count])
-        start_s, end_s = self._greeting(spoken) if spoken else (0.0, -TURN_S)
-        now_s = self._count * FRAME_S
-        return Before(doubt_s, now_s - start_s if now_s - end_s < TURN_S else 0.0)
+        if not spoken:
+            return Before(doubt_s)
+        greeting, now_s = self._greeting(spoken), self._count * FRAME_S
+        if now_s - greeting.end_s >= TURN_S:
+            return Before(doubt_s)
+        return Before(doubt_s, greeting.lasted_s, now_s - greeting.end_s)
 
     def take(self, samples: bytes) -> Finding | None:
         """Hear what came; of several findings in one call the weightiest is given.
@@ -162,33 +165,34 @@ class Detector:
         rings = self._beeps.heard_ring is not None
         return Finding(Kind.NOT_SURE, now_s, Why.RING_BACK) if rings else Finding(Kind.PERSON, now_s, Why.SILENCE)
 
-    def _greeting(self, spoken: list[Stretch], pause_s: float = TURN_S) -> tuple[float, float]:
-        """From when until when somebody speaks who has not paused for so long; a detector before this one counts."""
-        first = chains(spoken, pause_s)[0]
-        goes_on = self._before.spoken_s and first[0].start_s < pause_s
-        return -self._before.spoken_s if goes_on else first[0].start_s, first[-1].end_s
+    def _greeting(self, spoken: list[Stretch], pause_s: float = TURN_S) -> Greeting:
+        """What is said until the first pause of that length; what a detector before this one has heard of it counts."""
+        first, before = chains(spoken, pause_s)[0], self._before
+        said_s = sum(one.lasted_s for one in first)
+        if before.spoken_s and before.quiet_s + first[0].start_s < pause_s:
+            return Greeting(-before.quiet_s - before.spoken_s, first[-1].end_s, before.spoken_s + said_s)
+        return Greeting(first[0].start_s, first[-1].end_s, said_s)
 
     def _may_record(self, spoken: list[Stretch], now_s: float) -> None:
         """Who has greeted for as long as machines do has just ended."""
-        start_s, end_s = self._greeting(spoken)
-        if end_s - start_s >= self._settings.monologue_s and GAP_S <= now_s - end_s < TURN_S:
-            self._beeps.doubt_quiet(end_s)
+        own, greeting = self._settings, self._greeting(spoken)
+        is_monologue = greeting.said_s >= own.monologue_share * greeting.lasted_s
+        if is_monologue and greeting.lasted_s >= own.monologue_s and GAP_S <= now_s - greeting.end_s < TURN_S:
+            self._beeps.doubt_quiet(greeting.end_s)
 
     def _goes_on(self, spoken: list[Stretch], now_s: float) -> Finding | None:
         """Somebody who speaks and does not wait."""
-        own, first = self._settings, chains(spoken, self._settings.waits_s)[0]
-        start_s, end_s = first[0].start_s, first[-1].end_s
-        if now_s - end_s >= own.waits_s:
+        own, greeting = self._settings, self._greeting(spoken, self._settings.waits_s)
+        if now_s - greeting.end_s >= own.waits_s:
             return None
-        span = slice(round(start_s / FRAME_S), round(end_s / FRAME_S))
-        if end_s - start_s >= own.music_s and float(self._still[span].mean()) >= STEADY_SHARE:
+        start_s = max(0.0, greeting.start_s)
+        span = slice(round(start_s / FRAME_S), round(greeting.end_s / FRAME_S))
+        if greeting.end_s - start_s >= own.music_s and float(self._still[span].mean()) >= STEADY_SHARE:
             return Finding(Kind.MACHINE, now_s, Why.MUSIC)
-        began_s, until_s = self._greeting(spoken, own.pause_after_long_s)
-        if until_s - began_s >= own.long_greeting_s:
+        if self._greeting(spoken, own.pause_after_long_s).lasted_s >= own.long_greeting_s:
             late = self.greeting_verdict is not None
             return Finding(Kind.MACHINE, now_s, Why.TALKS_ON if late else Why.LONG_GREETING)
-        before_s = max(0.0, -self._greeting(spoken, own.waits_s)[0])
-        if before_s + sum(one.lasted_s for one in first) >= own.talks_on_s:
+        if greeting.said_s >= own.talks_on_s:
             return Finding(Kind.MACHINE, now_s, Why.TALKS_ON)
         return None
 

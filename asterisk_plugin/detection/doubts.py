@@ -8,10 +8,10 @@ as machines' are: it may record without a beep, or with one that a codec has tak
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from asterisk_plugin.detection.findings import Finding, Kind, Why
-from asterisk_plugin.detection.frames import Frame
+from asterisk_plugin.detection.frames import FRAME_S, Frame
 from asterisk_plugin.detection.tone_kinds import (
     SHORTEST_S,
     is_beep_like,
@@ -22,6 +22,7 @@ from asterisk_plugin.detection.tone_kinds import (
     ring_pause_s,
 )
 from asterisk_plugin.detection.tones import Run, Tone
+from asterisk_plugin.detection.voices import ENDS_S
 
 SPEAKS_FRAMES = 4
 """In so many frames after a tone somebody speaks: it was no beep. "Si?" has seven."""
@@ -35,9 +36,11 @@ PICKS_UP_S = 0.5
 PRESSED_S = 4.0
 """Who has pressed a key and hears nothing for so long says something."""
 
-LISTENS_S, WORD_FRAMES = 5.5, 13
-"""Who hears nothing says something within so long, and more than so few frames of it: a beep that a codec has torn
-sounds like a syllable. No ring pauses for longer."""
+LISTENS_S = 5.5
+"""Who hears nothing says something within so long. No ring pauses for longer."""
+
+BEEPS_FRAMES = 13
+"""But as long as the beep may come, it must be longer than this: one that a codec has torn sounds like a syllable."""
 
 TUNE_S, CONFIRM_S = 2.0, 0.16
 """A tune does not pause for so long, nor a word for the shorter time."""
@@ -52,16 +55,14 @@ class Suspicion:
         why: What else it may be.
         quiet_s: After so much quiet it was a beep.
         from_s: After so much quiet it is in doubt.
-        speaks_frames: Speech in so many frames shows that it was no beep.
-        may_beep: A tone after it ends nothing: it may be the beep.
+        beeps_s: For so long the beep may come: neither a tone nor a syllable tells anything.
     """
 
     tone: Tone
     why: Why
     quiet_s: float
     from_s: float = 0.0
-    speaks_frames: int = SPEAKS_FRAMES
-    may_beep: bool = False
+    beeps_s: float = 0.0
 
 
 class DoubtWatch:
@@ -82,9 +83,10 @@ class DoubtWatch:
         return None if self._of is None else self._of.why
 
     def begin(self, suspicion: Suspicion) -> None:
-        """Doubt what has just ended, instead of what came before it."""
+        """Doubt what has just ended, instead of what came before it; at once, when that was in doubt."""
+        was_in_doubt = self.doubt is not None
         self.end()
-        self._of, self._spoken = suspicion, 0
+        self._of, self._spoken = replace(suspicion, from_s=0.0) if was_in_doubt else suspicion, 0
 
     def go_on(self, quiet_s: float) -> None:
         """Doubt what somebody else has heard, as of the beginning: so much quiet makes it a beep."""
@@ -110,9 +112,13 @@ class DoubtWatch:
         if suspicion is None:
             return False
         tone, passed_s = suspicion.tone, frame.end_s - suspicion.tone.end_s
-        self._spoken += speaks and all(abs(frame.hz[0] - hz) > STILL_IT_HZ for hz in tone.hz)
-        sounds_again = run is not None and run.start_s > tone.end_s and run.end_s - run.start_s >= SHORTEST_S
-        if self._spoken >= suspicion.speaks_frames or (sounds_again and not suspicion.may_beep):
+        sounds = run is not None and run.start_s > tone.end_s and run.end_s - run.start_s >= SHORTEST_S
+        may_beep = passed_s < suspicion.beeps_s
+        if not may_beep and passed_s - FRAME_S < suspicion.beeps_s:
+            self._spoken = 0  # what was shorter may have been the beep
+        if speaks and not (may_beep and sounds):
+            self._spoken += all(abs(frame.hz[0] - hz) > STILL_IT_HZ for hz in tone.hz)
+        if self._spoken >= (BEEPS_FRAMES if may_beep else SPEAKS_FRAMES) or (sounds and not may_beep):
             self.end()
             return False
         if self.doubt is None and passed_s >= suspicion.from_s:
@@ -129,7 +135,7 @@ def suspicion_of_quiet(from_s: float) -> Suspicion:
     Args:
         from_s: When the greeting ended.
     """
-    return Suspicion(_no_tone(from_s), Why.MAY_RECORD, LISTENS_S, speaks_frames=WORD_FRAMES, may_beep=True)
+    return Suspicion(_no_tone(from_s), Why.MAY_RECORD, LISTENS_S, beeps_s=ENDS_S)
 
 
 def _no_tone(end_s: float) -> Tone:

@@ -49,8 +49,7 @@ class Finding:
 
     Args:
         kind: What it means; NOT_SURE is to be treated as a person. MAY_BE_BEEP says nothing about who answered: our
-            side should be silent until a machine, or NO_BEEP, is found. A machine by SAYS_NO_MORE is one only where our
-            side was silent: a person who is spoken to says nothing either.
+            side should be silent until a machine, or NO_BEEP, is found.
         at_s: When it was known, seconds of sound since the answer.
         why: What showed it.
     """
@@ -64,6 +63,11 @@ class Finding:
         """Nobody is there: no agent should go on talking."""
         return self.kind in (Kind.MACHINE, Kind.BEEP)
 
+    @property
+    def is_by_quiet(self) -> bool:
+        """It is one only where our side was silent meanwhile: a person who is spoken to says nothing either."""
+        return self.why in (Why.BEEP_BY_QUIET, Why.SAYS_NO_MORE)
+
 
 @dataclass(frozen=True, slots=True)
 class Before:
@@ -72,10 +76,12 @@ class Before:
     Args:
         doubt_s: Something was in doubt: so much more quiet makes a beep of it. 0: nothing was.
         spoken_s: So long somebody has spoken without ever waiting, and may still do so; 0: nobody does.
+        quiet_s: And for so long has not.
     """
 
     doubt_s: float = 0.0
     spoken_s: float = 0.0
+    quiet_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,7 @@ class Settings:
         music_s: So long without a pause, with the steady notes of music.
         monologue_s: Who has spoken so long without ever waiting, and then says no more, may be a machine that records:
             its beep was not heard, or it has none. Few persons greet for so long.
+        monologue_share: So much of that time is speech: else somebody answered between the words, or should have.
         listen_s: Cadence is followed so long since the answer; beeps are listened for without end.
         undecided_s: Somebody who still speaks so long after the answer is given as NOT_SURE; 0: wait for the end.
         doubt_s: The same of a tone that may be a beep, unless it is to be waited for the end: in Italy an agent must be
@@ -108,6 +115,7 @@ class Settings:
     waits_s: float = 1.3
     music_s: float = 4.0
     monologue_s: float = 7.0
+    monologue_share: float = 0.5
     listen_s: float = 30.0
     undecided_s: float = 1.9
     doubt_s: float = 2.7

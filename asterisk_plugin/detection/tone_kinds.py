@@ -110,9 +110,9 @@ def is_remnant(tone: Tone, *, after_voice: bool) -> bool:
         after_voice: Somebody has spoken: then it must be purer than most vowels.
     """
     is_in_band = tone.hz[0] >= BEEP_HZ[0] and tone.hz[-1] <= TORN_HZ
-    is_there = tone.lasted_s >= SHORTEST_S and tone.level_db > tone.before_db + REMNANT_DB
-    least = REMNANT_PURITY if after_voice else 0.0
-    return is_in_band and is_there and tone.spread_hz <= REMNANT_SPREAD_HZ and tone.purity >= least
+    is_there = tone.level_db > tone.before_db + REMNANT_DB and tone.spread_hz <= REMNANT_SPREAD_HZ
+    least = PEEP_PURITY if tone.lasted_s < SHORTEST_S else REMNANT_PURITY if after_voice else 0.0
+    return is_in_band and is_there and _purity(tone) >= least
 
 
 def _is_torn_single(tone: Tone) -> bool:

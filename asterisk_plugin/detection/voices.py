@@ -59,6 +59,11 @@ class VoiceBefore:
         """Somebody has, at any time."""
         return len(self._spoken) == SPOKE_FRAMES
 
+    @property
+    def is_silent(self) -> bool:
+        """Nobody has said as much as a word."""
+        return len(self._spoken) < WORD_FRAMES
+
     def spoke_before(self, moment_s: float) -> bool:
         """Whether somebody spoke within a short time before a moment, in seconds since the answer."""
         return self.has_spoken and self._spoken[0] > moment_s - SPOKE_S

@@ -76,20 +76,20 @@ class Listener:
     """Listens as the test says."""
 
     def __init__(self) -> None:
-        self.on_finding: Callable[[Finding], None] | None = None
+        self.on_finding: Callable[[Finding], bool] | None = None
         self.begun: list[str] = []
         self.expected: list[str] = []
         self.before = Before()
         self.works = True
         self.address = "127.0.0.1:4575"
 
-    async def expect(self, token: str, on_finding: Callable[[Finding], None], before: Before) -> bool:
+    async def expect(self, token: str, on_finding: Callable[[Finding], bool], before: Before) -> bool:
         self.expected.append(token)
         self.before = before
         self.on_finding = on_finding
         return self.works
 
-    async def begin(self, manager: object, channel: str, token: str, on_finding: Callable[[Finding], None]) -> bool:
+    async def begin(self, manager: object, channel: str, token: str, on_finding: Callable[[Finding], bool]) -> bool:
         self.begun.append(channel)
         self.on_finding = on_finding
         return self.works

@@ -91,13 +91,13 @@ async def test_only_a_machine_is_not_connected(finding: Finding | None, action: 
 async def test_what_is_in_doubt_when_the_call_is_connected_is_told() -> None:
     """Who listens to the talk goes on with it."""
     with_what, sounds = listening()
-    unsure = Detector(Finding(Kind.NOT_SURE, 2.7, Why.MAY_BE_NOTE), Before(1.25, 1.8))
+    unsure = Detector(Finding(Kind.NOT_SURE, 2.7, Why.MAY_BE_NOTE), Before(1.25, 1.8, 0.3))
     with_what = dataclasses.replace(with_what, make_detector=lambda: unsure)
     call = leg()
     call.sound = sounds.bring
     await answered(with_what, call)
     told = call.told[-1][1]
-    assert (told["Action"], told["Doubt"], told["Spoken"]) == ("CONNECT", "1.250", "1.800")
+    assert (told["Action"], told["Doubt"], told["Spoken"], told["Quiet"]) == ("CONNECT", "1.250", "1.800", "0.300")
     with_what, sounds = listening(SHORT)
     call = leg()
     call.sound = sounds.bring

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 
 import pytest
 from attempt_parts import AGENT, ASKS, BEEP, BEGIN, BY_HAND, LEG, PERSON, UNIQUE_ID, UP, Scene, ends, enters
@@ -18,6 +19,7 @@ from asterisk_plugin.errors import ActionRefusedError, ManagerLostError
 MAY_BE = Finding(Kind.MAY_BE_BEEP, 1.0, Why.MAY_BE_RING)
 NO_BEEP = Finding(Kind.NO_BEEP, 1.0, Why.MAY_BE_RING)
 MAY_RECORD, NO_MORE = Finding(Kind.MAY_BE_BEEP, 8.0, Why.MAY_RECORD), Finding(Kind.MACHINE, 13.0, Why.SAYS_NO_MORE)
+BEEP_BY_QUIET = Finding(Kind.BEEP, 13.0, Why.BEEP_BY_QUIET)
 SHORT = Finding(Kind.PERSON, 1.4, Why.SHORT_GREETING)
 
 
@@ -65,12 +67,48 @@ async def test_what_was_in_doubt_before_the_connection_stays_in_doubt() -> None:
     scene = Scene("linde-dialer")
     await scene.play(BEGIN)
     await scene.play(UP, ASKS)
-    handed_on = {"Doubt": "1.250", "Spoken": "1.800"}
+    handed_on = {"Doubt": "1.250", "Spoken": "1.800", "Quiet": "0.300"}
     unsure = {**PERSON, "Heard": "not-sure", "Why": "may-be-note", "At": "2.7", "Greeting": "", **handed_on}
     await scene.play(unsure, enters(LEG), enters(AGENT), after_s=2.7)
     assert set_to(scene) == ["on"]
-    assert scene.listener.before == Before(1.25, 1.8)
+    assert scene.listener.before == Before(1.25, 1.8, 0.3)
     scene.listener.on_finding(NO_BEEP)
+    await scene.settle()
+    assert set_to(scene) == ["on", "off"]
+
+
+@pytest.mark.parametrize(
+    ("doubt", "spoken", "quiet", "known"),
+    [
+        ("", "", "", Before()),
+        ("nan", "-3", "x", Before()),
+        ("1e308", "1e308", "1e308", Before(6.5, 8.0, 8.0)),
+        ("0.001", "0", "0", Before(0.2)),
+    ],
+)
+async def test_what_the_dialplan_hands_on_is_kept_within_bounds(
+    doubt: str, spoken: str, quiet: str, known: Before
+) -> None:
+    """Anybody who may send user events can write them."""
+    scene = Scene("linde-dialer")
+    await scene.play(BEGIN)
+    await scene.play(UP, ASKS)
+    told = {**PERSON, "Doubt": doubt, "Spoken": spoken, "Quiet": quiet}
+    await scene.play(told, enters(LEG), enters(AGENT), after_s=2.7)
+    assert scene.listener.before == known
+
+
+async def test_another_doubt_begins_the_bounded_time_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A beep after a long greeting: mute for as long as that is in doubt."""
+    monkeypatch.setattr(muting, "MUTED_S", 0.2)
+    scene = await talks()
+    scene.listener.on_finding(MAY_RECORD)
+    await scene.settle()
+    await asyncio.sleep(0.15)
+    scene.listener.on_finding(MAY_BE)
+    await asyncio.sleep(0.12)
+    assert set_to(scene) == ["on"]
+    await asyncio.sleep(0.15)
     await scene.settle()
     assert set_to(scene) == ["on", "off"]
 
@@ -180,30 +218,33 @@ async def test_where_the_agent_is_only_warned_nothing_is_muted() -> None:
     assert set_to(scene) == []
 
 
-async def test_who_says_no_more_while_our_side_is_silent_is_a_machine() -> None:
+@pytest.mark.parametrize("finding", [NO_MORE, BEEP_BY_QUIET])
+async def test_who_says_no_more_while_our_side_is_silent_is_a_machine(finding: Finding) -> None:
     """It has greeted for long: a person would have said "hello?"."""
     scene = await talks()
     scene.listener.on_finding(MAY_RECORD)
     await scene.settle()
-    scene.listener.on_finding(NO_MORE)
+    assert scene.listener.on_finding(finding)
     await scene.settle()
     assert [name for name, _ in scene.asterisk.actions] == ["Setvar", "Hangup"]
     await scene.play(*ends("ANSWER"), after_s=1.0)
     assert (await scene.outcome()).outcome is Outcome.MACHINE
 
 
-@pytest.mark.parametrize("why", ["warned", "refused", "message"])
-async def test_who_is_spoken_to_and_says_no_more_is_a_person(why: str) -> None:
+@pytest.mark.parametrize("finding", [NO_MORE, BEEP_BY_QUIET])
+@pytest.mark.parametrize("why", ["warned", "refused", "lost", "message"])
+async def test_who_is_spoken_to_and_says_no_more_is_a_person(why: str, finding: Finding) -> None:
     """Where our side could not be silenced, or should not be, a person listens."""
+    faults = {"refused": ActionRefusedError("Set failed"), "lost": ManagerLostError("no answer")}
     scene = await talks(on_machine=OnMachine.WARN) if why == "warned" else await talks()
-    scene.asterisk.error = ActionRefusedError("Set failed") if why == "refused" else None
+    scene.asterisk.error = faults.get(why)
     if why == "message":
         (track,) = scene.attempts._calls
         track.message_s = 3.0
     scene.listener.on_finding(MAY_RECORD)
     await scene.settle()
     scene.asterisk.error = None
-    scene.listener.on_finding(NO_MORE)
+    assert not scene.listener.on_finding(finding)
     await scene.settle()
     assert [name for name, _ in scene.asterisk.actions if name != "Setvar"] == []
     await scene.play(*ends("ANSWER"), after_s=30.0)
@@ -264,6 +305,10 @@ async def test_a_doubt_is_told_once_and_so_is_its_end() -> None:
     for detector.doubt in (None, MAY_BE, MAY_BE, None, None):
         assert not hearing.take(bytes(320))
     assert told == [MAY_BE, NO_BEEP]
+    other = dataclasses.replace(MAY_RECORD)
+    for detector.doubt in (MAY_RECORD, other, other, None):
+        assert not hearing.take(bytes(320))
+    assert told[2:] == [MAY_RECORD, other, dataclasses.replace(NO_BEEP, at_s=8.0, why=Why.MAY_RECORD)], "each is told"
 
 
 @pytest.mark.parametrize("how", ["ended", "long enough"])
@@ -282,13 +327,26 @@ async def test_the_end_of_listening_ends_a_doubt(how: str) -> None:
 
 async def test_a_doubt_that_was_right_is_not_taken_back() -> None:
     detector, told = Detector(), []
-    hearing = TalkHearing(detector, 60.0, told.append)
+    hearing = TalkHearing(detector, 60.0, lambda finding: told.append(finding) is None)
     detector.doubt = MAY_BE
     hearing.take(bytes(320))
     detector.doubt, detector.finds = None, BEEP
     assert hearing.take(bytes(320))
     hearing.ended()
     assert told == [MAY_BE, BEEP]
+
+
+async def test_who_does_not_believe_in_a_machine_hears_on() -> None:
+    """A beep may still come; and what was in doubt is not any more."""
+    detector, told = Detector(), []
+    hearing = TalkHearing(detector, 60.0, lambda finding: told.append(finding) is None and finding is BEEP)
+    detector.doubt = MAY_RECORD
+    hearing.take(bytes(320))
+    detector.doubt, detector.finds = None, NO_MORE
+    assert not hearing.take(bytes(320))
+    detector.finds = BEEP
+    assert hearing.take(bytes(320))
+    assert [one.kind for one in told] == [Kind.MAY_BE_BEEP, Kind.MACHINE, Kind.NO_BEEP, Kind.BEEP]
 
 
 async def test_before_the_connection_a_doubt_says_nothing_about_who_answered() -> None:

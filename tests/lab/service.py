@@ -162,7 +162,6 @@ class ServiceProcess:
                 self._process.kill()
             await self._process.wait()
 
-
     def send_signal(self, number: signal.Signals) -> None:
         """Send it a signal: SIGSTOP freezes it, SIGHUP makes it read its files again."""
         assert self._process is not None
