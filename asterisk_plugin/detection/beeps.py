@@ -30,7 +30,7 @@ from asterisk_plugin.detection.tone_kinds import (
 from asterisk_plugin.detection.tones import Run, Tone, ToneTracker
 from asterisk_plugin.detection.voices import VoiceBefore
 
-TONAL_S = 0.06
+TONAL_S = 0.055
 """Shorter is nothing: a vowel can be as pure for two frames."""
 
 CONFIRM_S = 0.16
@@ -247,14 +247,19 @@ class BeepJudge:
         before = self._before(tone)
         if before is not None and is_ring(before) and tone.start_s - before.end_s < REPEATED_S:
             return False  # No ring pauses so shortly.
-        if is_ring(tone) or (before is not None and is_double_ring(before, tone)):
+        if is_ring(tone) or (before is not None and is_double_ring(before, tone) and not self._is_third(before)):
             self.heard_ring = tone.end_s
             return True
         return not after_voice and before is not None and is_busy(before, tone)
 
+    def _is_third(self, before: Tone) -> bool:
+        """There was one shortly before the one before it, too: the British ring has two."""
+        first = self._before(before)
+        return first is not None and before.start_s - first.end_s < REPEATED_S
+
     def _before(self, tone: Tone) -> Tone | None:
         """The tone before it that may be of the same ring or busy tone."""
-        return next((one for one in reversed(self._past) if one is not tone and is_progress(one)), None)
+        return next((one for one in reversed(self._past) if one.end_s <= tone.start_s and is_progress(one)), None)
 
     def _after(self, frame: Frame) -> Finding | None:
         """What follows a tone that may have been a beep."""

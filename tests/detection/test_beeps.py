@@ -232,3 +232,18 @@ def test_two_tones_of_which_one_is_seen_first(seconds):
     both = tone((1462.0, 2044.0), seconds, in_s=0) * AT
     both[: len(first)] = first
     assert Kind.BEEP in kinds(line(speech(0.7), silence(0.5), both, silence(1.0)))
+
+
+@pytest.mark.parametrize("lengths", [(0.28, 0.31, 0.31), (0.27, 0.33, 0.33), (0.32, 0.32, 0.32)])
+def test_three_beeps_as_long_as_a_british_ring(lengths):
+    """Two of them are a ring, three are none; also when the first seems to be a hair too short."""
+    beeps = [part for seconds in lengths for part in (tone((445.0,), seconds) * AT, silence(0.16))]
+    found = heard(line(speech(1.5), silence(0.4), *beeps, silence(2.0)))
+    assert [one.kind for one in found if one.is_machine] == [Kind.BEEP]
+
+
+def test_a_long_faint_tone_does_not_become_its_own_noise():
+    """9 dB above the noise: what is taken for noise rises, but not while it sounds."""
+    faint = tone((1182.0,), 2.0) * 10 ** (-41 / 20) * np.sqrt(2)
+    found = heard(line(speech(1.5), silence(1.0), faint, silence(2.0), noise_db=-50))
+    assert [one.kind for one in found if one.is_machine] == [Kind.BEEP]

@@ -29,8 +29,14 @@ async def dialer(lab, tmp_path):
         yield made
 
 
-@pytest.mark.parametrize("by", ["an agent", "a dialer"])
-@pytest.mark.parametrize(("box", "why"), [("ringbox", "beep-by-quiet"), ("silentbox", "says-no-more")])
+@pytest.mark.parametrize(
+    ("box", "why", "by"),
+    [
+        ("ringbox", "beep-by-quiet", "an agent"),
+        ("ringbox", "beep-by-quiet", "a dialer"),
+        ("silentbox", "says-no-more", "a dialer"),
+    ],
+)
 async def test_a_mailbox_whose_beep_is_a_ring_or_missing_records_nothing_of_ours(dialer, box, why, by):
     """Our side speaks all the time; what comes after the beep or the greeting is quiet, and then the call is over."""
     await dialer.lab.subscriber(BOX, box, ring_s=0.5, talk_s=40)
