@@ -183,8 +183,8 @@ class BeepJudge:
         below_db, stands_out = self._voice.level_db - tone.level_db, tone.level_db > tone.before_db + QUIETER_DB
         is_pending = stands_out and below_db < FAINT_DB and self._is_pending(tone, frame)
         if stands_out and below_db < FAINTEST_DB and not is_pending:
-            spoken = not self._voice.is_silent
-            suspicion = suspicion_of(tone, after_voice=spoken) or suspicion_of(piece, after_voice=spoken)
+            how = {"after_voice": not self._voice.is_silent, "in_words": self._voice.is_near(self._row_start_s(tone))}
+            suspicion = suspicion_of(tone, **how) or suspicion_of(piece, **how)
             if suspicion is not None and self._is_in_place(suspicion):
                 self._doubts.begin(suspicion)
         if tone.hz[0] < BEEP_HZ[0]:

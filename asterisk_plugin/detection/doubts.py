@@ -142,12 +142,13 @@ def _no_tone(end_s: float) -> Tone:
     return Tone(end_s, end_s, (), spread_hz=0.0, level_db=0.0, purity=0.0, before_db=0.0)
 
 
-def suspicion_of(tone: Tone, *, after_voice: bool) -> Suspicion | None:
+def suspicion_of(tone: Tone, *, after_voice: bool, in_words: bool) -> Suspicion | None:
     """What a tone that stands where a beep would may be instead, None where it can be no beep.
 
     Args:
         tone: The tone.
         after_voice: Somebody has spoken. Else it may be part of a ring, too, which pauses for longer than tunes.
+        in_words: And just now.
     """
     pause_s = ring_pause_s(tone)
     if pause_s is not None and is_beep_like(tone):
@@ -156,6 +157,6 @@ def suspicion_of(tone: Tone, *, after_voice: bool) -> Suspicion | None:
         return Suspicion(tone, Why.MAY_BE_KEY, PRESSED_S)
     if is_beep_like(tone) or is_torn(tone):
         return Suspicion(tone, Why.MAY_BE_NOTE, TUNE_S if after_voice else LISTENS_S, CONFIRM_S)
-    if is_remnant(tone, after_voice=after_voice):
+    if is_remnant(tone, in_words=in_words):
         return Suspicion(tone, Why.MAY_BE_NOTE, LISTENS_S, CONFIRM_S)
     return None

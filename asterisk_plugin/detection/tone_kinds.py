@@ -50,6 +50,9 @@ REMNANT_DB, REMNANT_SPREAD_HZ, REMNANT_PURITY = 10.0, 15.0, 0.95
 """And whatever it leaves of any: louder by that much than what was before, moving no further, and purer than most
 vowels."""
 
+SCRAP_SPREAD_HZ = 25.0
+"""Where no word is near it may move as far as this, and be as impure as a tone can."""
+
 TWO_PURITY = 0.95
 """Two neighbouring overtones of a vowel are less pure than two tones."""
 
@@ -102,17 +105,21 @@ def is_torn(tone: Tone) -> bool:
     return _is_torn_pair(tone) if len(tone.hz) == 2 else _is_torn_single(tone)
 
 
-def is_remnant(tone: Tone, *, after_voice: bool) -> bool:
-    """It comes out of quiet, and can be what a codec has left of a beep; where nobody spoke, nearly anything can.
+def is_remnant(tone: Tone, *, in_words: bool) -> bool:
+    """It comes out of quiet, and can be what a codec has left of a beep; where nobody speaks, nearly anything can.
 
     Args:
         tone: A tone that stands where a beep would.
-        after_voice: Somebody has spoken: then it must be purer than most vowels.
+        in_words: Somebody has just spoken: then it must be steadier and purer than most vowels.
     """
     is_in_band = tone.hz[0] >= BEEP_HZ[0] and tone.hz[-1] <= TORN_HZ
-    is_there = tone.level_db > tone.before_db + REMNANT_DB and tone.spread_hz <= REMNANT_SPREAD_HZ
-    least = PEEP_PURITY if tone.lasted_s < SHORTEST_S else REMNANT_PURITY if after_voice else 0.0
-    return is_in_band and is_there and _purity(tone) >= least
+    is_there = tone.level_db > tone.before_db + REMNANT_DB
+    if tone.lasted_s < SHORTEST_S:
+        return is_in_band and is_there and tone.purity >= PEEP_PURITY
+    if not in_words:
+        return is_in_band and is_there and tone.spread_hz <= SCRAP_SPREAD_HZ
+    is_pure = _purity(tone) >= REMNANT_PURITY and tone.spread_hz <= REMNANT_SPREAD_HZ
+    return is_in_band and is_there and is_pure
 
 
 def _is_torn_single(tone: Tone) -> bool:

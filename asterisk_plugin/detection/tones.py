@@ -138,7 +138,7 @@ class ToneTracker:
 
     def take(self, frame: Frame) -> Tone | None:
         """The tone that this frame shows to have ended."""
-        # The noise under a tone: the quietest of the last seconds, let rise by 4 dB a second, but not by the tone itself.
+        # The noise under a tone: the quietest of the last seconds, let rise by 4 dB a second, but not while one sounds.
         rises = 1.0 if self.run is not None else 1.02
         self._floor = max(QUIETEST_FLOOR, min(frame.power, self._floor * rises))
         clear = frame.power / (frame.power - 0.8 * self._floor) if frame.power >= LOUDER * self._floor else 0.0

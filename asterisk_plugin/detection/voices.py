@@ -20,6 +20,9 @@ OTHER_DB = 20.0
 TURN_S, WORD_FRAMES = 1.7, 8
 """Who speaks again so long after a word has waited for somebody. The breath of a greeting is 1.6 s at most."""
 
+NEAR_S = 0.3
+"""What comes later after a word is no part of it, and mostly not of the next one."""
+
 ENDS_S = 2.0
 """The beep comes no later after the last loud syllable of a greeting."""
 
@@ -63,6 +66,10 @@ class VoiceBefore:
     def is_silent(self) -> bool:
         """Nobody has said as much as a word."""
         return len(self._spoken) < WORD_FRAMES
+
+    def is_near(self, moment_s: float) -> bool:
+        """Whether a word ended just before a moment."""
+        return moment_s - self._spoken[-1] < NEAR_S
 
     def spoke_before(self, moment_s: float) -> bool:
         """Whether somebody spoke within a short time before a moment, in seconds since the answer."""

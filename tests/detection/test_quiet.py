@@ -13,7 +13,7 @@ from asterisk_plugin.detection.findings import Before, Kind, Why
 from asterisk_plugin.detection.tone_kinds import is_remnant
 from asterisk_plugin.detection.tones import Tone
 from tests.detection.doubting import AT, go_on, heard
-from tests.detection.sounds import Sound, faded, silence, tone
+from tests.detection.sounds import Sound, faded, noise, silence, tone
 from tests.detection.voice import line, speech
 
 
@@ -31,9 +31,8 @@ def test_who_has_greeted_for_long_and_says_no_more_may_be_a_machine_that_records
 
 
 def test_its_beep_may_be_torn():
-    """A scrap of a tone in the quiet is no word, however little is known of it."""
-    at = np.arange(800) / 8000
-    scrap = np.sin(2 * np.pi * 700 * at + 3 * np.sin(2 * np.pi * 30 * at)) * AT * 10 ** (-15 / 20)
+    """A scrap of sound in the quiet is no word, however little is known of it."""
+    scrap = noise(np.random.default_rng(3), 0.14, "white") * 10 ** (-38 / 20)
     found, doubts = heard(silence(0.4), speech(7.6), silence(0.8), scrap, silence(7.0))
     assert found[-1].why is Why.SAYS_NO_MORE
     assert len(doubts) == 1, "before the scrap it is in doubt, and after it"
@@ -165,7 +164,7 @@ def test_a_tone_where_nobody_spoke_may_be_a_beep():
 
 
 @pytest.mark.parametrize(
-    ("lasted_s", "purity", "after_voice", "is_one"),
+    ("lasted_s", "purity", "in_words", "is_one"),
     [
         (0.06, 0.99, True, True),
         (0.06, 0.96, True, False),
@@ -175,11 +174,25 @@ def test_a_tone_where_nobody_spoke_may_be_a_beep():
         (0.10, 0.85, False, True),
     ],
 )
-def test_the_shorter_the_purer(lasted_s, purity, after_voice, is_one):
+def test_the_shorter_the_purer(lasted_s, purity, in_words, is_one):
     """And purest of all where a voice has been."""
     scrap = Tone(2.0, 2.0 + lasted_s, (700.0,), spread_hz=5.0, level_db=-40.0, purity=purity, before_db=-60.0)
-    assert is_remnant(scrap, after_voice=after_voice) is is_one
-    assert not is_remnant(dataclasses.replace(scrap, before_db=-48.0), after_voice=after_voice), "out of quiet"
+    assert is_remnant(scrap, in_words=in_words) is is_one
+    assert not is_remnant(dataclasses.replace(scrap, before_db=-48.0), in_words=in_words), "out of quiet"
+
+
+def test_the_steadier_too():
+    scrap = Tone(2.0, 2.1, (700.0,), spread_hz=20.0, level_db=-40.0, purity=0.97, before_db=-60.0)
+    assert not is_remnant(scrap, in_words=True)
+    assert is_remnant(scrap, in_words=False)
+    assert not is_remnant(dataclasses.replace(scrap, spread_hz=30.0), in_words=False)
+
+
+@pytest.mark.parametrize(("after_s", "doubted"), [(0.5, 1), (0.14, 0)])
+def test_what_is_part_of_a_word_or_of_none(after_s, doubted):
+    """A tone as impure as a vowel right after a syllable, and where none is near."""
+    impure = jittering(700.0, 0.12) + noise(np.random.default_rng(4), 0.12, "white")[:960] * 10 ** (-34 / 20)
+    assert len(heard(speech(1.5), silence(after_s), impure, silence(7.0))[1]) == doubted
 
 
 @pytest.mark.parametrize("ends_s", [1.72, 1.78, 1.84])
