@@ -181,7 +181,7 @@ async def _listen(listening: Listening, channel: Channel, token: str) -> _Answer
             hearing.ended()
             found = hearing.found.result()
             if found is None:
-                return _Answer(Heard.NOT_SURE, "listened-long", hearing.heard_s)
+                return _Answer(Heard.NOT_SURE, "listened-long", hearing.heard_s, handed_on=hearing.handed_on)
             return _Answer(heard_of(found), found.why.value, found.at_s, greeting_end_s(found), hearing.handed_on)
     status, cause = await channel.detect_machine(most_s=AMD_S)
     return _amd_answer(status, cause) if status else _Answer(Heard.NOT_HEARD)

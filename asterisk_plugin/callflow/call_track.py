@@ -32,12 +32,14 @@ class Mute:
         is_wanted: It should be.
         may_be_on: It is, or nobody knows.
         times: So often it was begun.
+        since_s: When it was last begun while it was not wanted, by the clock of the event loop.
         is_at_work: Asterisk is being told.
     """
 
     is_wanted: bool = False
     may_be_on: bool = False
     times: int = 0
+    since_s: float = 0.0
     is_at_work: bool = False
 
 

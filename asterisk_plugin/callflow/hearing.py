@@ -103,6 +103,7 @@ class GreetingHearing:
         """No more sound will come."""
         if not self.found.done():
             self.found.set_result(None)
+            self.handed_on = self._detector.handed_on
 
 
 class TalkHearing:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from asterisk_plugin.callflow.call_track import CallTrack
 
 MUTED_S = 6.5
-"""Longest time; a doubt of the detector's is over before that."""
+"""Longest time for one doubt, which is over before that; with others that follow it at once at most twice that."""
 
 ACTION_TIMEOUT_S = 1.0
 TRIES, AGAIN_S = 60, 1.0
@@ -53,9 +53,14 @@ class Muting:
         self._on_event, self._changed, self._start = on_event, changed, start
 
     def mute(self, track: CallTrack) -> None:
-        """From now on nothing of ours reaches the line, for a bounded time; another doubt begins that anew."""
+        """From now on nothing of ours reaches the line, for a bounded time that another doubt begins anew."""
         if track.has_ended:
             return
+        now_s = asyncio.get_running_loop().time()
+        if not track.mute.is_wanted:
+            track.mute.since_s = now_s
+        elif now_s - track.mute.since_s > MUTED_S:
+            return  # a chain of doubts: the time of the last one that counted ends it
         track.mute.is_wanted = True
         track.mute.times += 1
         track.later(MUTED_S, partial(self._long_enough, track, track.mute.times))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from asterisk_plugin.detection.doubts import DoubtWatch, Suspicion, suspicion_of, suspicion_of_quiet
-from asterisk_plugin.detection.findings import Finding, Kind, Why
+from asterisk_plugin.detection.findings import Before, Finding, Kind, Why
 from asterisk_plugin.detection.frames import Frame
 from asterisk_plugin.detection.tone_kinds import (
     BEEP_HZ,
@@ -27,7 +27,7 @@ from asterisk_plugin.detection.tone_kinds import (
     same,
     within,
 )
-from asterisk_plugin.detection.tones import Run, Tone, ToneTracker
+from asterisk_plugin.detection.tones import Run, Tone, ToneTracker, joined
 from asterisk_plugin.detection.voices import VoiceBefore
 
 TONAL_S = 0.055
@@ -80,22 +80,22 @@ class BeepJudge:
     """Hears tones end and tells which were beeps, fax or announcement tones.
 
     Args:
-        doubt_s: So much quiet makes a beep of what was in doubt before; 0: nothing was.
+        before: What was heard before.
 
     Attributes:
         run: The tone that sounds now.
         heard_ring: A tone with the cadence of a ring ended then, seconds since the answer; None before.
     """
 
-    def __init__(self, doubt_s: float = 0.0) -> None:
+    def __init__(self, before: Before) -> None:
         self._tracker = ToneTracker()
         self._pending: _Pending | None = None
         self._past: list[Tone] = []
         self._told = -1.0
-        self._voice = VoiceBefore()
+        self._voice = VoiceBefore(before)
         self._doubts = DoubtWatch()
-        if doubt_s:
-            self._doubts.go_on(doubt_s)
+        if before.doubt_s:
+            self._doubts.go_on(before.doubt_s)
         self._quiet_from_s = 0.0  # from then on it was in doubt last
         self._rang_s: float | None = None  # the ring before the tone that is judged
         self.heard_ring: float | None = None
@@ -125,7 +125,8 @@ class BeepJudge:
         run = self._tracker.run
         if self._pending is not None or self._doubts.why not in (None, Why.MAY_RECORD):
             return True
-        return run is not None and SHORTEST_S <= run.end_s - run.start_s <= ENDLESS_S
+        is_new = run is not None and run.level_db > run.before_db + QUIETER_DB
+        return is_new and run is not None and SHORTEST_S <= run.end_s - run.start_s <= ENDLESS_S
 
     def take(self, frame: Frame) -> Finding | None:
         """What this frame shows."""
@@ -160,9 +161,15 @@ class BeepJudge:
         lasts_s, hz = frame.end_s - run.start_s, run.hz
         if lasts_s >= FAX_S and len(hz) == 1 and within(hz[0], FAX_HZ):
             return self._tell(Kind.MACHINE, Why.FAX_TONE, frame)
-        if lasts_s >= ENDLESS_S and is_beep_like(run.closed()) and not is_progress(run.closed()):
+        tone = run.closed()
+        if lasts_s >= ENDLESS_S and self._stands_out(tone) and is_beep_like(tone) and not is_progress(tone):
             return self._tell(Kind.BEEP, Why.BEEP, frame)
         return None
+
+    def _stands_out(self, tone: Tone) -> bool:
+        """It is louder than what was before it, and near enough to the voice to be of the same line."""
+        is_near = self._voice.level_db - tone.level_db < FAINT_DB
+        return tone.level_db > tone.before_db + QUIETER_DB and is_near
 
     def _ended(self, tone: Tone, frame: Frame) -> Finding | None:
         """Something tonal is over: is it to be waited for what follows?"""
@@ -171,7 +178,7 @@ class BeepJudge:
         pending, self._pending = self._pending, None
         piece = tone
         if self._past and same(self._past[-1], tone) and tone.start_s - self._past[-1].end_s <= HOLE_S:
-            tone, pending = _joined(self._past.pop(), tone), None
+            tone, pending = joined(self._past.pop(), tone), None
         self._past = [*(one for one in self._past[-12:] if one.end_s > tone.start_s - MELODY_S), tone]
         if is_information(self._past[-3:]):
             return self._tell(Kind.MACHINE, Why.ANNOUNCEMENT_TONES, frame)
@@ -180,9 +187,9 @@ class BeepJudge:
         if pending is not None and same(pending.tone, tone) and tone.start_s - pending.tone.end_s < REPEATED_S:
             self._again(pending, tone)
             return None
-        below_db, stands_out = self._voice.level_db - tone.level_db, tone.level_db > tone.before_db + QUIETER_DB
-        is_pending = stands_out and below_db < FAINT_DB and self._is_pending(tone, frame)
-        if stands_out and below_db < FAINTEST_DB and not is_pending:
+        below_db, is_louder = self._voice.level_db - tone.level_db, tone.level_db > tone.before_db + QUIETER_DB
+        is_pending = self._stands_out(tone) and self._is_pending(tone, frame)
+        if is_louder and below_db < FAINTEST_DB and not is_pending:
             how = {"after_voice": not self._voice.is_silent, "in_words": self._voice.is_near(self._row_start_s(tone))}
             suspicion = suspicion_of(tone, **how) or suspicion_of(piece, **how)
             if suspicion is not None and self._is_in_place(suspicion):
@@ -289,12 +296,3 @@ def _quiet_s(tone: Tone, *, after_voice: bool) -> float:
         return CONFIRM_S
     may_be_busy = not after_voice and within(tone.lasted_s, BUSY_S)
     return max(PAUSE_S, BUSY_PAUSE * tone.lasted_s) if may_be_busy else PAUSE_S
-
-
-def _joined(one: Tone, rest: Tone) -> Tone:
-    """One tone of which a packet was lost."""
-    longer = one if one.lasted_s > rest.lasted_s else rest
-    purity = (one.purity * one.lasted_s + rest.purity * rest.lasted_s) / (one.lasted_s + rest.lasted_s)
-    spread_hz = max(longer.spread_hz, min(abs(a - b) for a in one.hz for b in rest.hz))
-    level_db = max(one.level_db, rest.level_db)
-    return Tone(one.start_s, rest.end_s, longer.hz, spread_hz, level_db, purity, one.before_db)

@@ -37,13 +37,15 @@ class Detector:
 
     Attributes:
         greeting_verdict: The first finding about who answered, None while nothing is decided.
+
+    A machine by quiet (`Finding.is_by_quiet`) may not be believed, so it hears on after that, as after a person.
     """
 
     def __init__(self, settings: Settings | None = None, *, before: Before | None = None) -> None:
         self.greeting_verdict: Finding | None = None
         self._settings = settings or Settings()
         self._before = before or Before()
-        self._frames, self._beeps, self._repeats = Frames(), BeepJudge(self._before.doubt_s), RepeatWatch()
+        self._frames, self._beeps, self._repeats = Frames(), BeepJudge(self._before), RepeatWatch()
         most = round(self._settings.listen_s / FRAME_S)
         self._levels: Levels = np.full(most, QUIETEST_DB, np.float32)
         self._tonal: Marks = np.zeros(most, np.bool_)
@@ -63,10 +65,8 @@ class Detector:
         spoken = stretches(self._levels[: self._count], self._tonal[: self._count])
         if not spoken:
             return Before(doubt_s)
-        greeting, now_s = self._greeting(spoken), self._count * FRAME_S
-        if now_s - greeting.end_s >= TURN_S:
-            return Before(doubt_s)
-        return Before(doubt_s, greeting.lasted_s, now_s - greeting.end_s)
+        greeting = self._greeting(spoken)
+        return Before(doubt_s, greeting.lasted_s, self._count * FRAME_S - greeting.end_s)
 
     def take(self, samples: bytes) -> Finding | None:
         """Hear what came; of several findings in one call the weightiest is given.
@@ -106,7 +106,7 @@ class Detector:
 
     def _conclude(self, finding: Finding) -> Finding:
         self.greeting_verdict = self.greeting_verdict or finding
-        self._is_machine = self._is_machine or finding.is_machine
+        self._is_machine = self._is_machine or (finding.is_machine and not finding.is_by_quiet)
         return finding
 
     def _note(self, frame: Frame) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from asterisk_plugin.detection.findings import Finding, Kind, Why
-from asterisk_plugin.detection.frames import FRAME_S, Frame
+from asterisk_plugin.detection.frames import Frame
 from asterisk_plugin.detection.tone_kinds import (
     SHORTEST_S,
     is_beep_like,
@@ -75,7 +75,7 @@ class DoubtWatch:
     def __init__(self) -> None:
         self.doubt: Finding | None = None
         self._of: Suspicion | None = None
-        self._spoken = 0
+        self._spoken, self._may_beep = 0, False
 
     @property
     def why(self) -> Why | None:
@@ -87,6 +87,7 @@ class DoubtWatch:
         was_in_doubt = self.doubt is not None
         self.end()
         self._of, self._spoken = replace(suspicion, from_s=0.0) if was_in_doubt else suspicion, 0
+        self._may_beep = suspicion.beeps_s > 0
 
     def go_on(self, quiet_s: float) -> None:
         """Doubt what somebody else has heard, as of the beginning: so much quiet makes it a beep."""
@@ -113,12 +114,11 @@ class DoubtWatch:
             return False
         tone, passed_s = suspicion.tone, frame.end_s - suspicion.tone.end_s
         sounds = run is not None and run.start_s > tone.end_s and run.end_s - run.start_s >= SHORTEST_S
-        may_beep = passed_s < suspicion.beeps_s
-        if not may_beep and passed_s - FRAME_S < suspicion.beeps_s:
-            self._spoken = 0  # what was shorter may have been the beep
-        if speaks and not (may_beep and sounds):
+        if self._may_beep and passed_s >= suspicion.beeps_s and not speaks:
+            self._may_beep, self._spoken = False, 0  # what was shorter than a word may have been the beep
+        if speaks and not (self._may_beep and sounds):
             self._spoken += all(abs(frame.hz[0] - hz) > STILL_IT_HZ for hz in tone.hz)
-        if self._spoken >= (BEEPS_FRAMES if may_beep else SPEAKS_FRAMES) or (sounds and not may_beep):
+        if self._spoken >= (BEEPS_FRAMES if self._may_beep else SPEAKS_FRAMES) or (sounds and not self._may_beep):
             self.end()
             return False
         if self.doubt is None and passed_s >= suspicion.from_s:

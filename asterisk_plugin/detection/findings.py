@@ -75,8 +75,8 @@ class Before:
 
     Args:
         doubt_s: Something was in doubt: so much more quiet makes a beep of it. 0: nothing was.
-        spoken_s: So long somebody has spoken without ever waiting, and may still do so; 0: nobody does.
-        quiet_s: And for so long has not.
+        spoken_s: So long somebody has spoken at first, without ever waiting; 0: nobody has.
+        quiet_s: And for so long since has not.
     """
 
     doubt_s: float = 0.0

@@ -22,7 +22,7 @@ Behind G.711 a beep stays within 1 Hz; GSM 06.10 makes it jitter by up to 12 Hz,
 are less pure the longer they last."""
 
 SHORTEST_S = min(lasted_s for lasted_s, _, _ in GRADES)
-"""No beep is seen for a shorter time."""
+"""No beep is seen for a shorter time; what is left of one may be."""
 
 VOWEL_HZ, VOWEL_S, VOWEL_PURITY = 600.0, 0.18, 0.965
 """A vowel can hold one component below this, or any two, for some frames; what is shorter must be so pure."""

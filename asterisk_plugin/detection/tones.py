@@ -27,6 +27,9 @@ BEFORE_FRAMES = 6
 FIRST_FRAMES = 3
 """So long a codec may take to bring both tones of a beep to their strengths."""
 
+OUT_OF_QUIET_DB = 8.0
+"""By so much a tone is louder than what was before it, unless that was noise of the same place or the tone itself."""
+
 LOUDER = 4.0
 """Times the power of the noise: a tone that is buried deeper is not looked for."""
 
@@ -57,6 +60,15 @@ class Tone:
     def lasted_s(self) -> float:
         """Seconds."""
         return self.end_s - self.start_s
+
+
+def joined(one: Tone, rest: Tone) -> Tone:
+    """One tone of which a packet was lost."""
+    longer = one if one.lasted_s > rest.lasted_s else rest
+    purity = (one.purity * one.lasted_s + rest.purity * rest.lasted_s) / (one.lasted_s + rest.lasted_s)
+    spread_hz = max(longer.spread_hz, min(abs(a - b) for a in one.hz for b in rest.hz))
+    level_db = max(one.level_db, rest.level_db)
+    return Tone(one.start_s, rest.end_s, longer.hz, spread_hz, level_db, purity, one.before_db)
 
 
 @dataclass(slots=True)
@@ -138,8 +150,9 @@ class ToneTracker:
 
     def take(self, frame: Frame) -> Tone | None:
         """The tone that this frame shows to have ended."""
-        # The noise under a tone: the quietest of the last seconds, let rise by 4 dB a second, but not while one sounds.
-        rises = 1.0 if self.run is not None else 1.02
+        # The noise under a tone: the quietest of the last seconds, let rise by 4 dB a second, but not by a tone that
+        # came out of quiet; what has sounded all the time is noise.
+        rises = 1.0 if self.run is not None and self.run.level_db > self.run.before_db + OUT_OF_QUIET_DB else 1.02
         self._floor = max(QUIETEST_FLOOR, min(frame.power, self._floor * rises))
         clear = frame.power / (frame.power - 0.8 * self._floor) if frame.power >= LOUDER * self._floor else 0.0
         run = self.run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from asterisk_plugin.detection.findings import Before
 from asterisk_plugin.detection.frames import FRAME_S, QUIETEST_DB, Frame
 from asterisk_plugin.detection.tones import Tone
 
@@ -30,15 +31,19 @@ ENDS_S = 2.0
 class VoiceBefore:
     """Follows the voice, from the frames in which no tone sounds.
 
+    Args:
+        before: What was heard before.
+
     Attributes:
         level_db: How loud it is.
         has_waited: It was quiet for long, and spoke again: that is a conversation, no greeting.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, before: Before) -> None:
         self.level_db = QUIETEST_DB
         self.has_waited = False
-        self._spoken = deque([-SPOKE_S], SPOKE_FRAMES)
+        spoken = [-before.quiet_s] * SPOKE_FRAMES if before.spoken_s else [-SPOKE_S]
+        self._spoken = deque(spoken, SPOKE_FRAMES)
 
     def take(self, frame: Frame) -> None:
         """Take a frame without a tone."""

@@ -113,6 +113,17 @@ async def test_another_doubt_begins_the_bounded_time_anew(monkeypatch: pytest.Mo
     assert set_to(scene) == ["on", "off"]
 
 
+async def test_a_chain_of_doubts_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often something new is in doubt: twice the time of one."""
+    monkeypatch.setattr(muting, "MUTED_S", 0.1)
+    scene = await talks()
+    for _ in range(8):
+        scene.listener.on_finding(MAY_RECORD)
+        await asyncio.sleep(0.04)
+    await scene.settle()
+    assert set_to(scene)[:2] == ["on", "off"]
+
+
 async def test_who_is_let_go_before_the_mute_has_begun_is_not_muted() -> None:
     """A message begins in the very moment of the doubt."""
     scene = await talks()

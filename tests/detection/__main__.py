@@ -144,7 +144,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=1e6, help="of processor time for each seed at most (no limit)")
     parser.add_argument("--tune", type=int, default=250, help="of the part to tune on, for app_amd's parameters (250)")
     parser.add_argument(
-        "--seed", type=int, nargs="+", default=[11, 12], help="of the part kept aside (11 12; 1 to 10 are known)"
+        "--seed", type=int, nargs="+", default=[23, 24], help="of the part kept aside (23 24; 1 to 22 are known)"
     )
     parser.add_argument("--folder", type=Path, default=corpus.CACHE, help="where spoken sounds are kept")
     share = 0.2 if kokoro.is_installed() else 0.0

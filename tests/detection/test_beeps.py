@@ -247,3 +247,20 @@ def test_a_long_faint_tone_does_not_become_its_own_noise():
     faint = tone((1182.0,), 2.0) * 10 ** (-41 / 20) * np.sqrt(2)
     found = heard(line(speech(1.5), silence(1.0), faint, silence(2.0), noise_db=-50))
     assert [one.kind for one in found if one.is_machine] == [Kind.BEEP]
+
+
+@pytest.mark.parametrize("level_db", [-45, -50, -55])
+def test_a_whistle_of_the_line_is_no_beep(level_db):
+    """It has sounded before the words, and sounds in every pause."""
+    parts = (silence(0.4), speech(0.6), silence(6.0))
+    whistle = tone((1000.0,), 7.0) * 10 ** (level_db / 20) * np.sqrt(2)
+    found = heard(line(np.concatenate(parts) + whistle))
+    assert [one.kind for one in found] == [Kind.PERSON]
+    assert found[0].at_s < 2.7
+
+
+def test_a_beep_over_hum():
+    """The hum is noise although it never moves."""
+    greeting = np.concatenate((silence(0.4), speech(5.0), silence(0.4), tone((1000.0,), 0.4) * AT * 0.6, silence(2.0)))
+    hum = tone((300.0,), len(greeting) / 8000)[: len(greeting)] * 10 ** (-40 / 20) * np.sqrt(2)
+    assert Kind.BEEP in kinds(line(greeting + hum))

@@ -103,6 +103,27 @@ def test_one_syllable_is_a_word_when_no_beep_can_come_any_more(seconds, after_s)
     assert doubts[0][1] < 8.0 + after_s + 0.2
 
 
+@pytest.mark.parametrize("seed", [3, 4, 5])
+def test_a_word_that_is_said_as_the_time_for_beeps_ends_is_whole(seed):
+    parts = (silence(0.4), speech(7.6), silence(1.8), speech(0.35, seed), silence(7.0))
+    assert not any(one.is_machine for one in heard(*parts)[0])
+
+
+def test_who_is_not_believed_hears_on():
+    """Our side was heard, so a person may have listened; who talks on after that is a machine all the same."""
+    scrap = jittering(900.0, 0.12) * 10 ** (-14 / 20)
+    found, _ = heard(silence(2.0), scrap, silence(6.0), speech(16.0, 2), undecided_s=1.9)
+    assert [one.why for one in found if one.is_machine][:2] == [Why.BEEP_BY_QUIET, Why.TALKS_ON]
+
+
+def test_the_next_detector_knows_that_somebody_has_spoken():
+    """What sounds while a person listens to the agent is no beep of a machine that says nothing."""
+    detector, found = go_on(Before(0.0, 0.5, 0.5), silence(6.0), jittering(900.0, 0.12), silence(7.0))
+    assert not any(one.is_machine for one in found)
+    assert detector.doubt is None
+    assert any(one.is_machine for one in go_on(Before(), silence(6.0), jittering(900.0, 0.12), silence(7.0))[1])
+
+
 def test_a_greeting_that_goes_on_is_in_doubt_at_each_of_its_ends():
     """Once each; what is quieter than it begins nothing."""
     found, doubts = heard(silence(0.4), speech(7.6), silence(1.0), speech(0.8, 2), silence(7.0))
@@ -127,7 +148,8 @@ def test_a_greeting_goes_on_in_the_next_detector():
     assert first.handed_on.quiet_s == pytest.approx(1.0, abs=0.1)
     assert not any(one.is_machine for one in go_on(first.handed_on, silence(0.9), *rest)[1]), "the quiet is one"
     first.take(line(silence(1.0)))
-    assert first.handed_on == Before()
+    assert first.handed_on.quiet_s == pytest.approx(2.0, abs=0.1)
+    assert not any(one.is_machine for one in go_on(first.handed_on, *rest)[1]), "it has waited"
 
 
 def test_who_talks_on_in_the_next_detector_has_talked_before():
