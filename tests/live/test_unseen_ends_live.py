@@ -38,6 +38,10 @@ GOOD_CALLS = 40
 """In Germany every attempt earns 3 hundredths of a call that may end badly, for a member of the code."""
 
 
+PATIENT_WAIT_S = "15"
+"""So long the dialplan waits for the service while other tests keep the machine busy: a refused leg has no end."""
+
+
 class Site:
     """A service behind a link to AMI that can be cut.
 
@@ -80,6 +84,7 @@ async def running(lab: Lab, folder: Path, *, watchdog: bool = True) -> AsyncIter
     link = await Link(lab.pbx.host, lab.pbx.ami_port).open()
     service = ServiceProcess(lab, folder / "ringfence", site=SITE, toml=PATIENT, watchdog=watchdog, ami_port=link.port)
     try:
+        await lab.pbx.ami("Setvar", {"Variable": "RINGFENCE_WAIT_S", "Value": PATIENT_WAIT_S})
         await service.start()
         await agree(service, folder, map(number, range(10 + GOOD_CALLS)))
         yield Site(lab, service, link)
@@ -87,6 +92,7 @@ async def running(lab: Lab, folder: Path, *, watchdog: bool = True) -> AsyncIter
         await lab.clear()
         await service.stop()
         await link.close()
+        await lab.pbx.ami("Setvar", {"Variable": "RINGFENCE_WAIT_S", "Value": ""})
 
 
 @pytest_asyncio.fixture(loop_scope="session")
