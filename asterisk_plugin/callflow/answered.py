@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from asterisk_plugin.callflow.hearing import GreetingHearing, greeting_end_s, heard_of
@@ -73,9 +73,6 @@ class Listening:
     limit_of: Callable[[Campaign, str, dt.datetime], AnswerLimit] = lambda *_: AnswerLimit()
 
 
-_NOTHING = Before()
-
-
 @dataclass(frozen=True, slots=True)
 class _Answer:
     """Who answered: what, what showed it, and when that was, in seconds since the answer."""
@@ -84,7 +81,7 @@ class _Answer:
     why: str = ""
     at_s: float = 0
     greeting_s: float | None = None
-    handed_on: Before = _NOTHING
+    handed_on: Before = field(default_factory=Before)
     """For whoever goes on listening."""
 
 

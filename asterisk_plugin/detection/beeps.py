@@ -27,7 +27,7 @@ from asterisk_plugin.detection.tone_kinds import (
     same,
     within,
 )
-from asterisk_plugin.detection.tones import Run, Tone, ToneTracker, joined
+from asterisk_plugin.detection.tones import Run, Tone, ToneTracker, is_out_of_quiet, joined
 from asterisk_plugin.detection.voices import VoiceBefore
 
 TONAL_S = 0.055
@@ -37,7 +37,7 @@ CONFIRM_S = 0.16
 """Quiet after a beep."""
 
 QUIETER_DB = 8.0
-"""By so much what follows a beep is below it, and something shortly before it: notes run into each other."""
+"""By so much what follows a beep is below it."""
 
 FAINT_DB, FAINTEST_DB = 24.0, 32.0
 """A tone so far below the loudest frames of the voice is behind it (a radio); one that is less far may be in doubt."""
@@ -125,8 +125,7 @@ class BeepJudge:
         run = self._tracker.run
         if self._pending is not None or self._doubts.why not in (None, Why.MAY_RECORD):
             return True
-        is_new = run is not None and run.level_db > run.before_db + QUIETER_DB
-        return is_new and run is not None and SHORTEST_S <= run.end_s - run.start_s <= ENDLESS_S
+        return run is not None and is_out_of_quiet(run) and SHORTEST_S <= run.end_s - run.start_s <= ENDLESS_S
 
     def take(self, frame: Frame) -> Finding | None:
         """What this frame shows."""
@@ -161,15 +160,17 @@ class BeepJudge:
         lasts_s, hz = frame.end_s - run.start_s, run.hz
         if lasts_s >= FAX_S and len(hz) == 1 and within(hz[0], FAX_HZ):
             return self._tell(Kind.MACHINE, Why.FAX_TONE, frame)
+        if lasts_s < ENDLESS_S:
+            return None
         tone = run.closed()
-        if lasts_s >= ENDLESS_S and self._stands_out(tone) and is_beep_like(tone) and not is_progress(tone):
+        if self._stands_out(tone) and is_beep_like(tone) and not is_progress(tone):
             return self._tell(Kind.BEEP, Why.BEEP, frame)
         return None
 
     def _stands_out(self, tone: Tone) -> bool:
         """It is louder than what was before it, and near enough to the voice to be of the same line."""
         is_near = self._voice.level_db - tone.level_db < FAINT_DB
-        return tone.level_db > tone.before_db + QUIETER_DB and is_near
+        return is_out_of_quiet(tone) and is_near
 
     def _ended(self, tone: Tone, frame: Frame) -> Finding | None:
         """Something tonal is over: is it to be waited for what follows?"""
@@ -187,9 +188,9 @@ class BeepJudge:
         if pending is not None and same(pending.tone, tone) and tone.start_s - pending.tone.end_s < REPEATED_S:
             self._again(pending, tone)
             return None
-        below_db, is_louder = self._voice.level_db - tone.level_db, tone.level_db > tone.before_db + QUIETER_DB
+        below_db = self._voice.level_db - tone.level_db
         is_pending = self._stands_out(tone) and self._is_pending(tone, frame)
-        if is_louder and below_db < FAINTEST_DB and not is_pending:
+        if is_out_of_quiet(tone) and below_db < FAINTEST_DB and not is_pending:
             how = {"after_voice": not self._voice.is_silent, "in_words": self._voice.is_near(self._row_start_s(tone))}
             suspicion = suspicion_of(tone, **how) or suspicion_of(piece, **how)
             if suspicion is not None and self._is_in_place(suspicion):

@@ -46,23 +46,14 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
-class Greeting:
-    """What somebody says without a pause of some length.
+class Greeting(Stretch):
+    """What somebody says without a pause of some length; it begins before 0 when a detector before this one heard it.
 
     Args:
-        start_s: Since the answer; before 0 when a detector before this one has heard the beginning.
-        end_s: The same.
         said_s: So much of it is speech.
     """
 
-    start_s: float
-    end_s: float
     said_s: float
-
-    @property
-    def lasted_s(self) -> float:
-        """Seconds."""
-        return self.end_s - self.start_s
 
 
 def stretches(levels: Levels, tonal: Marks) -> list[Stretch]:

@@ -113,13 +113,13 @@ def is_remnant(tone: Tone, *, in_words: bool) -> bool:
         in_words: Somebody has just spoken: then it must be steadier and purer than most vowels.
     """
     is_in_band = tone.hz[0] >= BEEP_HZ[0] and tone.hz[-1] <= TORN_HZ
-    is_there = tone.level_db > tone.before_db + REMNANT_DB
+    if not is_in_band or tone.level_db <= tone.before_db + REMNANT_DB:
+        return False
     if tone.lasted_s < SHORTEST_S:
-        return is_in_band and is_there and tone.purity >= PEEP_PURITY
+        return tone.purity >= PEEP_PURITY
     if not in_words:
-        return is_in_band and is_there and tone.spread_hz <= SCRAP_SPREAD_HZ
-    is_pure = _purity(tone) >= REMNANT_PURITY and tone.spread_hz <= REMNANT_SPREAD_HZ
-    return is_in_band and is_there and is_pure
+        return tone.spread_hz <= SCRAP_SPREAD_HZ
+    return _purity(tone) >= REMNANT_PURITY and tone.spread_hz <= REMNANT_SPREAD_HZ
 
 
 def _is_torn_single(tone: Tone) -> bool:

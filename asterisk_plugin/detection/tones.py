@@ -28,7 +28,7 @@ FIRST_FRAMES = 3
 """So long a codec may take to bring both tones of a beep to their strengths."""
 
 OUT_OF_QUIET_DB = 8.0
-"""By so much a tone is louder than what was before it, unless that was noise of the same place or the tone itself."""
+"""By so much a tone is louder than something shortly before it: notes run into each other."""
 
 LOUDER = 4.0
 """Times the power of the noise: a tone that is buried deeper is not looked for."""
@@ -136,6 +136,11 @@ class Run:
         return Tone(self.start_s, self.end_s, self.hz, spread, self.level_db, purity, self.before_db)
 
 
+def is_out_of_quiet(one: Tone | Run) -> bool:
+    """It is louder than what was before it; what has sounded all the time is not."""
+    return one.level_db > one.before_db + OUT_OF_QUIET_DB
+
+
 class ToneTracker:
     """Follows tones from frame to frame.
 
@@ -152,7 +157,7 @@ class ToneTracker:
         """The tone that this frame shows to have ended."""
         # The noise under a tone: the quietest of the last seconds, let rise by 4 dB a second, but not by a tone that
         # came out of quiet; what has sounded all the time is noise.
-        rises = 1.0 if self.run is not None and self.run.level_db > self.run.before_db + OUT_OF_QUIET_DB else 1.02
+        rises = 1.0 if self.run is not None and is_out_of_quiet(self.run) else 1.02
         self._floor = max(QUIETEST_FLOOR, min(frame.power, self._floor * rises))
         clear = frame.power / (frame.power - 0.8 * self._floor) if frame.power >= LOUDER * self._floor else 0.0
         run = self.run

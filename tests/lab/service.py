@@ -19,7 +19,7 @@ from tests.lab.ports import die_with_parent, end_process, free_tcp_port
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     from tests.lab.lab import Lab
 
@@ -30,6 +30,16 @@ _HOST = "127.0.0.1"
 
 PATIENT = "[gate]\ndeadline_ms = 5000\nevidence_wait_ms = 4500\n\n[store]\ntimeout_ms = 4500\n"
 """Text of ringfence.toml, the last table open: on a busy small machine calls are not deferred for that alone."""
+
+
+@contextlib.asynccontextmanager
+async def patient_dialplan(lab: Lab) -> AsyncIterator[None]:
+    """The PBX's dialplan waits 15 s for the service, not 3: on a busy machine legs are not refused for that alone."""
+    await lab.pbx.ami("Setvar", {"Variable": "RINGFENCE_WAIT_S", "Value": "15"})
+    try:
+        yield
+    finally:
+        await lab.pbx.ami("Setvar", {"Variable": "RINGFENCE_WAIT_S", "Value": ""})
 
 
 class ServiceFailed(Exception):

@@ -19,7 +19,7 @@ import pytest_asyncio
 from tests.lab.alaw import tone
 from tests.lab.conversation import QUEUES, Person, add_queues, dial_into_queue, digits, legs_of
 from tests.lab.fixtures import SITE
-from tests.lab.service import PATIENT, ServiceProcess
+from tests.lab.service import PATIENT, ServiceProcess, patient_dialplan
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -312,14 +312,13 @@ async def centre(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> AsyncIte
     await add_queues(lab, [agent_of(kind, language) for kind in ("queue", "feature-code") for language in LANGUAGES])
     lab.pbx.add_sound("lab/somebody", SOMEBODY)
     await lab.pbx.add_dialplan(QUEUES + PERSON)
-    await lab.pbx.ami("Setvar", {"Variable": "RINGFENCE_WAIT_S", "Value": "15"})
-    await running.start()
-    lab.people.listen(late_s=STALLED_S)
-    yield running
-    lab.people.stop_listening()
-    await running.stop()
-    await lab.clear()
-    await lab.pbx.ami("Setvar", {"Variable": "RINGFENCE_WAIT_S", "Value": ""})
+    async with patient_dialplan(lab):
+        await running.start()
+        lab.people.listen(late_s=STALLED_S)
+        yield running
+        lab.people.stop_listening()
+        await running.stop()
+        await lab.clear()
     await lab.pbx.add_dialplan("")
 
 

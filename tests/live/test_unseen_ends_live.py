@@ -17,7 +17,7 @@ from tests.lab.ends import read_ends, until_ended
 from tests.lab.fixtures import SITE
 from tests.lab.lab import Lab
 from tests.lab.link import Link
-from tests.lab.service import PATIENT, ServiceProcess
+from tests.lab.service import PATIENT, ServiceProcess, patient_dialplan
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,10 +36,6 @@ def number(place: int) -> str:
 
 GOOD_CALLS = 40
 """In Germany every attempt earns 3 hundredths of a call that may end badly, for a member of the code."""
-
-
-PATIENT_WAIT_S = "15"
-"""So long the dialplan waits for the service while other tests keep the machine busy: a refused leg has no end."""
 
 
 class Site:
@@ -83,16 +79,15 @@ async def running(lab: Lab, folder: Path, *, watchdog: bool = True) -> AsyncIter
     """A site with people who agreed to be called."""
     link = await Link(lab.pbx.host, lab.pbx.ami_port).open()
     service = ServiceProcess(lab, folder / "ringfence", site=SITE, toml=PATIENT, watchdog=watchdog, ami_port=link.port)
-    try:
-        await lab.pbx.ami("Setvar", {"Variable": "RINGFENCE_WAIT_S", "Value": PATIENT_WAIT_S})
-        await service.start()
-        await agree(service, folder, map(number, range(10 + GOOD_CALLS)))
-        yield Site(lab, service, link)
-    finally:
-        await lab.clear()
-        await service.stop()
-        await link.close()
-        await lab.pbx.ami("Setvar", {"Variable": "RINGFENCE_WAIT_S", "Value": ""})
+    async with patient_dialplan(lab):  # a refused leg has no end
+        try:
+            await service.start()
+            await agree(service, folder, map(number, range(10 + GOOD_CALLS)))
+            yield Site(lab, service, link)
+        finally:
+            await lab.clear()
+            await service.stop()
+            await link.close()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
