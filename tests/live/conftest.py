@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pytest
 
     from tests.lab.lab import Lab
+    from tests.lab.subscribers import Subscribers
 
 __all__ = ["lab", "service"]
 
@@ -44,3 +45,11 @@ async def gate(lab: Lab, recorded: Path, tmp_path: Path) -> AsyncIterator[Servic
     await lab.clear()
     with contextlib.suppress(ManagerFailed):  # no test said what a subscriber does
         await lab.carrier.ami("DBDelTree", {"Family": "subscriber"})
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def ears(lab: Lab) -> AsyncIterator[Subscribers]:
+    """What everybody hears is taken down."""
+    lab.people.listen()
+    yield lab.people
+    lab.people.stop_listening()

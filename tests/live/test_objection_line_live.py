@@ -5,27 +5,13 @@ from __future__ import annotations
 import time
 
 import pytest
-import pytest_asyncio
 
 from tests.lab import people
-from tests.lab.sound_folders import SHIPPED
+from tests.lab.conversation import prompt
 
 pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
 
 CAMPAIGN = {"nl": ("tulip-nl", people.AGREED_NL), "de": ("linde-de", people.AGREED_DE)}
-
-
-def prompt(name, language="nl"):
-    """The file that Asterisk plays."""
-    return SHIPPED / language / "ringfence" / f"{name}.alaw"
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def ears(lab):
-    """What everybody hears is taken down."""
-    lab.people.listen()
-    yield lab.people
-    lab.people.stop_listening()
 
 
 async def ended_by_the_agent(lab, number, campaign):
@@ -62,16 +48,16 @@ async def test_the_second_try_takes_over_in_the_middle_and_the_returning_service
     """kill -9 while the line speaks: a key makes it begin anew, a key there is honoured, the watchdog knows the leg."""
     number = people.SECOND_NL
     since_s = await ended_by_the_agent(lab, number, "tulip-nl")
-    await lab.until_heard(number, prompt("line-greeting"), since_s=since_s)
+    await lab.until_heard(number, prompt("line-greeting", "nl"), since_s=since_s)
     await gate.kill()
     after = len((await lab.heard(number, since_s=since_s)).audio)
     await ears.press(number, "1")  # Asterisk still plays; who would take the key is gone
     await ears.until(
-        number, lambda heard: heard.contains(prompt("line-greeting"), after=after), timeout_s=30, since_s=since_s
+        number, lambda heard: heard.contains(prompt("line-greeting", "nl"), after=after), timeout_s=30, since_s=since_s
     )
     await gate.start()
     await ears.press(number, "1")
-    await lab.until_heard(number, prompt("recorded-company"), timeout_s=30, since_s=since_s)
+    await lab.until_heard(number, prompt("recorded-company", "nl"), timeout_s=30, since_s=since_s)
     await ears.hang_up(number)
     await lab.pbx.until_idle()
     assert (await lab.dial(number, "tulip-nl", caller_id="1001")).reason == "objection"
@@ -101,4 +87,4 @@ async def test_with_service_and_second_try_dead_nothing_false_is_said(lab, gate,
     finally:
         program.write_text(alive)
     for name in ("recorded-company", "recorded-everyone"):
-        assert not heard.contains(prompt(name))
+        assert not heard.contains(prompt(name, "nl"))

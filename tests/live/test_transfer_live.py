@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.lab import people
+from tests.lab.conversation import prompt
 
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
     from tests.lab.service import ServiceProcess
+    from tests.lab.subscribers import Subscribers
 
 SPIES = "Local/spy@"
 """Channels that listen to legs."""
@@ -30,8 +32,9 @@ async def _talking(lab: Lab, number: str):
     return running
 
 
-async def test_the_agents_channel_leads_to_the_persons_leg(lab: Lab, gate: ServiceProcess):
+async def test_the_agents_channel_leads_to_the_persons_leg(lab: Lab, gate: ServiceProcess, ears: Subscribers):
     """The agent is free, the person's leg goes on in the objection line, and presses 1 there."""
+    since_s = time.time()
     running = await _talking(lab, people.AGREED_NL)
     channels = await lab.pbx.channels()
     (leg,) = [channel for channel in channels if channel.startswith("PJSIP/carrier-")]
@@ -43,7 +46,8 @@ async def test_the_agents_channel_leads_to_the_persons_leg(lab: Lab, gate: Servi
     assert leg in said.out
     await running.ended(5)
     await _until_only(lab, leg)
-    await lab.people.press(people.AGREED_NL, "1")
+    await lab.until_heard(people.AGREED_NL, prompt("press-1-company", "nl"), since_s=since_s, timeout_s=30)
+    await ears.press(people.AGREED_NL, "1")
     entry = await _objection_by(gate, "transfer")
     assert (entry["number"], entry["scope"], entry["channel"]) == (people.AGREED_NL, "tulip", "ivr")
     await lab.people.hang_up(people.AGREED_NL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import sqlite3
@@ -148,12 +149,19 @@ async def test_with_the_ledger_away_it_is_confirmed_from_the_spool_and_replayed_
     assert await service.decision(number_of(1)) == ("DENY", "objection")
 
 
+def _put_in_the_way(folder):
+    """A file in place of a folder; the service, which looks at its spool all the time, may make the folder again."""
+    while not folder.is_file():
+        folder.rmdir()
+        with contextlib.suppress(IsADirectoryError):
+            folder.write_text("in the way")
+
+
 async def test_with_ledger_and_spool_away_nothing_is_confirmed(service, data_dir):
     """Within two seconds, and no trace that somebody could take for a record."""
     lock = sqlite3.connect(data_dir.path / "ledger.sqlite", isolation_level=None)
     lock.execute("BEGIN IMMEDIATE")
-    (data_dir.spool / "new").rmdir()
-    (data_dir.spool / "new").write_text("in the way")
+    _put_in_the_way(data_dir.spool / "new")
     async with asyncio.timeout(2):
         with pytest.raises(NotRecordedError):
             await service.node.objections.take(claim(1))
