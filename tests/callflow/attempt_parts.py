@@ -136,6 +136,13 @@ class Scene:
         for _ in range(20):
             await asyncio.sleep(0)
 
+    async def passes(self, seconds: float) -> None:
+        """So much of the event loop's time at once: a busy machine cannot make it more."""
+        loop = asyncio.get_running_loop()
+        now_s = loop.time
+        loop.time = lambda: now_s() + seconds  # type: ignore[method-assign]
+        await self.settle()
+
     async def outcome(self) -> AttemptEnd:
         await self.settle()
         (event,) = self.ledger.events

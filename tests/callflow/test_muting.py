@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 
 import pytest
@@ -10,6 +9,7 @@ from attempt_parts import AGENT, ASKS, BEEP, BEGIN, BY_HAND, LEG, PERSON, UNIQUE
 
 from asterisk_plugin.callflow import muting
 from asterisk_plugin.callflow.hearing import BYTES_A_SECOND, GreetingHearing, TalkHearing
+from asterisk_plugin.callflow.muting import AGAIN_S, MUTED_S
 from asterisk_plugin.core.answering import AnswerLimit
 from asterisk_plugin.core.attempt_end import Outcome
 from asterisk_plugin.core.site import OnMachine
@@ -98,30 +98,27 @@ async def test_what_the_dialplan_hands_on_is_kept_within_bounds(
     assert scene.listener.before == known
 
 
-async def test_another_doubt_begins_the_bounded_time_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_another_doubt_begins_the_bounded_time_anew() -> None:
     """A beep after a long greeting: mute for as long as that is in doubt."""
-    monkeypatch.setattr(muting, "MUTED_S", 0.2)
     scene = await talks()
     scene.listener.on_finding(MAY_RECORD)
-    await scene.settle()
-    await asyncio.sleep(0.15)
+    await scene.passes(MUTED_S - 1)
     scene.listener.on_finding(MAY_BE)
-    await asyncio.sleep(0.12)
+    await scene.passes(MUTED_S - 1)
     assert set_to(scene) == ["on"]
-    await asyncio.sleep(0.15)
-    await scene.settle()
+    await scene.passes(2)
     assert set_to(scene) == ["on", "off"]
 
 
-async def test_a_chain_of_doubts_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_chain_of_doubts_is_bounded_too() -> None:
     """However often something new is in doubt: twice the time of one."""
-    monkeypatch.setattr(muting, "MUTED_S", 0.1)
     scene = await talks()
-    for _ in range(8):
+    for _ in range(4):
         scene.listener.on_finding(MAY_RECORD)
-        await asyncio.sleep(0.04)
-    await scene.settle()
-    assert set_to(scene)[:2] == ["on", "off"]
+        await scene.passes(0.4 * MUTED_S)
+    assert set_to(scene) == ["on"]
+    await scene.passes(0.3 * MUTED_S)
+    assert set_to(scene) == ["on", "off"]
 
 
 async def test_who_is_let_go_before_the_mute_has_begun_is_not_muted() -> None:
@@ -152,23 +149,19 @@ async def test_a_beep_after_all_takes_the_call_away_and_is_not_unmuted_before() 
     assert (await scene.outcome()).outcome is Outcome.MACHINE
 
 
-async def test_never_mute_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_never_mute_for_long() -> None:
     """Also when nobody tells how the doubt ended; a later doubt has its own time."""
-    monkeypatch.setattr(muting, "MUTED_S", 0.05)
     scene = await talks()
     scene.listener.on_finding(MAY_BE)
-    await asyncio.sleep(0.08)
-    await scene.settle()
+    await scene.passes(MUTED_S + 1)
     assert set_to(scene) == ["on", "off"]
     scene.listener.on_finding(MAY_BE)
-    await asyncio.sleep(0.03)
+    await scene.passes(MUTED_S / 2)
     scene.listener.on_finding(NO_BEEP)
     scene.listener.on_finding(MAY_BE)
-    await asyncio.sleep(0.03)
-    await scene.settle()
+    await scene.passes(MUTED_S - 1)
     assert scene_is_mute(scene), "the time of the doubt before has passed, not of this one"
-    await asyncio.sleep(0.04)
-    await scene.settle()
+    await scene.passes(2)
     assert not scene_is_mute(scene)
 
 
@@ -176,16 +169,14 @@ def scene_is_mute(scene: Scene) -> bool:
     return set_to(scene)[-1] == "on"
 
 
-async def test_a_fault_of_asterisk_loses_no_call_and_ends_unmuted(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_fault_of_asterisk_loses_no_call_and_ends_unmuted() -> None:
     """No answer may mean that it was done: `off` is sent until it is answered."""
-    monkeypatch.setattr(muting, "AGAIN_S", 0.01)
     scene = await talks()
     scene.asterisk.error = ManagerLostError("gone")
     scene.listener.on_finding(MAY_BE)
-    await asyncio.sleep(0.05)
+    await scene.passes(AGAIN_S)
     scene.asterisk.error = None
-    await asyncio.sleep(0.05)
-    await scene.settle()
+    await scene.passes(AGAIN_S)
     assert set_to(scene) == ["off"]
     assert scene.events == ["not-muted"]
     scene.listener.on_finding(BEEP)
@@ -269,8 +260,7 @@ async def test_the_message_of_an_abandoned_call_is_heard() -> None:
     await scene.play(BEGIN, UP, ASKS)
     await scene.play(PERSON, enters(LEG), after_s=1.4)
     scene.listener.on_finding(MAY_BE)
-    await asyncio.sleep(0.1)
-    await scene.settle()
+    await scene.passes(1)
     assert [name for name, _ in scene.asterisk.actions] == ["Setvar", "Setvar", "Redirect"]
     assert set_to(scene) == ["on", "off"]
     scene.listener.on_finding(MAY_BE)

