@@ -20,7 +20,8 @@ _HEADER = struct.Struct("!BBHII")
 _PCMA = 8
 _ALIKE = 0.9
 _GAP_S = 0.01
-LATE_S = 0.5
+LATE_S = 4.0
+"""How late a packet may come, seconds: so long a machine that does too much has stood still. No sound is lost by it."""
 _BEGINNING = 4 * FRAME
 """Bytes by which a sound that was cut short is recognised: 80 ms."""
 
@@ -140,12 +141,10 @@ class Ear:
 
     Args:
         call_id: SIP Call-ID.
-        late_s: How late a packet may come, seconds.
     """
 
-    def __init__(self, call_id: str = "", *, late_s: float = LATE_S) -> None:
+    def __init__(self, call_id: str = "") -> None:
         self._call_id = call_id
-        self._late_s = late_s
         self._audio = bytearray()
         self._pieces: list[tuple[int, float]] = []
         self._expected, self._ends_at_s = (-1, -1), 0.0
@@ -158,7 +157,7 @@ class Ear:
                 continue  # keys (telephone-event) are no sound
             sound = packet.data[_HEADER.size + 4 * (flags & 15) :]
             gap_s = packet.at_s - self._ends_at_s if self._audio else 0.0
-            if gap_s > (self._late_s if (number, source) == self._expected else _GAP_S):
+            if gap_s > (LATE_S if (number, source) == self._expected else _GAP_S):
                 self._audio += bytes([SILENCE]) * round(gap_s * RATE)
             self._pieces.append((len(self._audio), packet.at_s))
             self._audio += sound

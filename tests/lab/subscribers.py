@@ -6,7 +6,7 @@ import asyncio
 import re
 from typing import TYPE_CHECKING
 
-from tests.lab.heard import LATE_S, Ear, Heard
+from tests.lab.heard import Ear, Heard
 from tests.lab.rtp_capture import RtpCapture
 from tests.lab.wire_record import Invite, invites_in, invites_out
 
@@ -29,7 +29,6 @@ class Subscribers:
     def __init__(self, carrier: Asterisk) -> None:
         self._carrier = carrier
         self._capture: RtpCapture | None = None
-        self._late_s = LATE_S
         self._ears: dict[tuple[str, int], tuple[Ear, int]] = {}  # call and port -> who hears it, packets taken
         self._channels: dict[str, str] = {}  # channel -> who is at its end
         self._legs: dict[str, str] = {}  # leg to the PBX -> who calls
@@ -116,11 +115,8 @@ class Subscribers:
         for channel in self._channels_of(number):
             await self._carrier.ami("Hangup", {"Channel": channel})
 
-    def listen(self, *, late_s: float = LATE_S) -> None:
+    def listen(self) -> None:
         """Hear what everybody hears from now on; what was heard before is forgotten.
-
-        Args:
-            late_s: See `Ear`.
 
         Raises:
             CaptureNotAllowed: Neither root nor CAP_NET_RAW.
@@ -128,7 +124,6 @@ class Subscribers:
         if self._capture is None:
             self._capture = RtpCapture(self._carrier.rtp_ports)
         self._ears.clear()
-        self._late_s = late_s
         self._capture.start()
 
     def stop_listening(self) -> None:
@@ -179,7 +174,7 @@ class Subscribers:
         assert self._capture is not None, "listen() comes first"
         self._capture.take()
         (port,) = _ports(call) or {0}
-        ear, taken = self._ears.get((call.call_id, port), (Ear(call.call_id, late_s=self._late_s), 0))
+        ear, taken = self._ears.get((call.call_id, port), (Ear(call.call_id), 0))
         packets = self._capture.packets.get(port, [])
         until_s = call.ended_at_s or float("inf")
         # Once and in order, because many people listen for minutes; the port may be another call's before and after.

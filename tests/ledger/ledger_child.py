@@ -30,7 +30,7 @@ async def append_some(ledger: SqlLedger, how_many: int) -> None:
         while True:
             try:
                 ledger.submit(event)
-                await ledger.wait_durable(event.id, 2)
+                await ledger.wait_durable(event.id, 20)
                 break
             except LedgerUnavailableError as exc:
                 if not refused:

@@ -32,8 +32,8 @@ def test_processes_that_append_at_once_make_one_chain(url: str) -> None:
     """Nothing lost, nothing doubled, all mixed; they also race to make the tables."""
     children = [start_child(url, "40", "5") for _ in range(4)]
     said: list[str] = []
-    for child in children:
-        output, _ = child.communicate(timeout=60)
+    outputs = [child.communicate(timeout=60)[0] for child in children]
+    for child, output in zip(children, outputs, strict=True):
         assert child.returncode == 0
         assert b"refused" not in output
         said += durable_ids(output)

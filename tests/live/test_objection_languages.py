@@ -60,9 +60,6 @@ CALLING_KINDS = ("call-back", "withheld")
 DEFERRED_S = 8
 """Who was not called after so long has been deferred."""
 
-STALLED_S = 3
-"""Where eighty calls are too much for a machine, Asterisk stands still for a moment; no sound is lost by it."""
-
 LONGEST_WAIT_S = 60
 
 CALLED = ("line-greeting", "you-were-called-by", "a-centre-unknown", "on-behalf-of", "a-company-unknown")
@@ -314,7 +311,7 @@ async def centre(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> AsyncIte
     await lab.pbx.add_dialplan(QUEUES + PERSON)
     async with patient_dialplan(lab):
         await running.start()
-        lab.people.listen(late_s=STALLED_S)
+        lab.people.listen()
         yield running
         lab.people.stop_listening()
         await running.stop()

@@ -39,12 +39,14 @@ pytestmark = pytest.mark.store
 async def node(short_path):
     """One node that holds every slot."""
     server = Server(short_path, "--cluster-enabled", "yes", "--cluster-port", str(free_port()), port=free_port())
-    server.start()
-    # Slots one range at a time is Redis 7; each by its number is every version's.
-    await ask(server.url, "CLUSTER", "ADDSLOTS", *range(16384))
-    await until(lambda: _is_up(server))
-    yield server
-    server.stop()
+    try:
+        server.start()
+        # Slots one range at a time is Redis 7; each by its number is every version's.
+        await ask(server.url, "CLUSTER", "ADDSLOTS", *range(16384))
+        await until(lambda: _is_up(server))
+        yield server
+    finally:
+        server.stop()
 
 
 async def _is_up(server):
