@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ANSWER_TIMEOUT_S = 10.0  # a whole dialplan of a large site
 
 MODULES = (
-    *("res_agi", "pbx_config", "app_dial", "app_stack", "func_callerid", "func_channel", "func_cut"),
+    *("res_agi", "pbx_config", "app_dial", "app_exec", "app_stack", "func_callerid", "func_channel", "func_cut"),
     *("func_dialplan", "func_global", "func_logic", "func_module", "func_strings", "func_timeout"),
 )
 """What dialplan/ringfence-*.conf uses."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from asterisk_plugin.audiosocket.wire import TERMINATE, AudioSocketWire, Kind
@@ -22,10 +24,28 @@ MOST_EARLY_BYTES = 64_000
 """Four seconds of sound: more than comes before a call is expected."""
 
 BYTES_A_SECOND = 16_000
+AGAIN_WITHIN_S = 2.0
+"""So long a call is expected again that broke off: AudioSocket() gives up when nothing came for two seconds."""
+
 FILL_EVERY_S, GAP_S = 0.1, 0.4
 """A network may be so late; when nothing comes for longer, it was silence that the far side did not send."""
 
 _log = logging.getLogger("ringfence.audiosocket")
+
+
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    """A call that somebody wants to hear.
+
+    Args:
+        hearer: Who.
+        again: It is expected again when its connection breaks off.
+        has_begun: Which it has.
+    """
+
+    hearer: Hearer
+    again: bool
+    has_begun: bool = False
 
 
 def _everybody(_peer: str) -> bool:
@@ -44,7 +64,7 @@ class SoundServer:
     def __init__(self, host: str, port: int, *, allows: Callable[[str], bool] = _everybody) -> None:
         self._host, self._port, self._allows = host, port, allows
         self._server: asyncio.Server | None = None
-        self._expected: dict[bytes, Hearer] = {}
+        self._expected: dict[bytes, _Expected] = {}
         self._unclaimed: dict[bytes, _Connection] = {}
         self._connections: set[_Connection] = set()
 
@@ -74,25 +94,50 @@ class SoundServer:
             self._server.close()
             for connection in tuple(self._connections):
                 connection.close()
+            for call, expected in tuple(self._expected.items()):
+                self._give_up(call, expected)
             await self._server.wait_closed()
 
-    def expect(self, call: str, hearer: Hearer) -> None:
+    def expect(self, call: str, hearer: Hearer, *, again: bool = False) -> None:
         """Hand the sound of a call to somebody once it comes.
 
         Args:
             call: What names it: 32 hex digits, also those of the UUID that AudioSocket() is given.
             hearer: Who listens. A call may come a moment before it is expected: nothing of it is lost.
+            again: The dialplan calls AudioSocket() again when it breaks off: `hearer` hears on. The time between is
+                not heard; so much quiet might make a machine of a person.
         """
-        key = bytes.fromhex(call)
+        key, expected = bytes.fromhex(call), _Expected(hearer, again)
         connection = self._unclaimed.pop(key, None)
         if connection is None:
-            self._expected[key] = hearer
+            self._expected[key] = expected
         else:
-            connection.claim(hearer)
+            connection.claim(expected)
+
+    def expect_again(self, call: bytes, expected: _Expected) -> None:
+        """Wait a moment for a call whose connection broke off; then no more sound will come."""
+        expected = replace(expected, has_begun=True)
+        connection = self._unclaimed.get(call)
+        if connection is not None and not connection.is_closed:  # it was quicker than the end of the first
+            del self._unclaimed[call]
+            connection.claim(expected)
+            return
+        if call in self._expected:
+            expected.hearer.ended()
+            return
+        self._expected[call] = expected
+        asyncio.get_running_loop().call_later(AGAIN_WITHIN_S, self._give_up, call, expected)
+
+    def _give_up(self, call: bytes, expected: _Expected) -> None:
+        if expected.has_begun and self._expected.get(call) is expected:
+            del self._expected[call]
+            expected.hearer.ended()
 
     def forget(self, call: str) -> None:
         """Expect a call no more; one that is heard already goes on."""
-        self._expected.pop(bytes.fromhex(call), None)
+        key = bytes.fromhex(call)
+        if key in self._expected and not self._expected[key].has_begun:
+            del self._expected[key]
 
     def admit(self, connection: _Connection, peer: str) -> bool:
         """Whether a connection that has come may stay."""
@@ -108,12 +153,12 @@ class SoundServer:
         if self._unclaimed.get(call) is connection:
             del self._unclaimed[call]
 
-    def hearer_of(self, connection: _Connection, call: bytes) -> Hearer | None:
+    def expected(self, connection: _Connection, call: bytes) -> _Expected | None:
         """Who expects a call, nobody a second time; None as long as nobody does."""
-        hearer = self._expected.pop(call, None)
-        if hearer is None:
+        expected = self._expected.pop(call, None)
+        if expected is None:
             self._unclaimed.setdefault(call, connection)
-        return hearer
+        return expected
 
 
 class _Connection(asyncio.Protocol):
@@ -129,10 +174,13 @@ class _Connection(asyncio.Protocol):
         self._call = b""
         self._early: list[bytes] = []
         self._early_bytes = 0
-        self._hearer: Hearer | None = None
+        self._expected: _Expected | None = None
+        self.is_closed = False
+        """We have ended it."""
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._last_s = 0.0
+        self._fill_at_s, self._was_late = math.inf, False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: accepted."""
@@ -161,13 +209,17 @@ class _Connection(asyncio.Protocol):
         """asyncio: the connection is gone."""
         self._stop_timer()
         self._server.discard(self, self._call)
-        if self._hearer is not None:
-            self._hearer.ended()
+        if self._expected is None:
+            return
+        if self._expected.again and not self.is_closed:
+            self._server.expect_again(self._call, self._expected)
+        else:
+            self._expected.hearer.ended()
 
-    def claim(self, hearer: Hearer) -> None:
+    def claim(self, expected: _Expected) -> None:
         """Somebody expects this call: what came so far is heard now."""
         self._stop_timer()
-        self._hearer = hearer
+        self._expected = expected
         for samples in self._early:
             self._hear(samples)
         self._early.clear()
@@ -175,6 +227,7 @@ class _Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Let the call go on in the dialplan."""
+        self.is_closed = True
         self._stop_timer()
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(TERMINATE)
@@ -182,14 +235,14 @@ class _Connection(asyncio.Protocol):
 
     def _named(self, call: bytes) -> None:
         self._call = call
-        hearer = self._server.hearer_of(self, call)
-        if hearer is not None:
-            self.claim(hearer)
+        expected = self._server.expected(self, call)
+        if expected is not None:
+            self.claim(expected)
 
     def _hear(self, samples: bytes) -> None:
         if self._transport is None or self._transport.is_closing():
             return
-        if self._hearer is None:
+        if self._expected is None:
             self._early.append(samples)
             self._early_bytes += len(samples)
             if self._early_bytes > MOST_EARLY_BYTES:
@@ -197,7 +250,7 @@ class _Connection(asyncio.Protocol):
             return
         self._last_s = asyncio.get_running_loop().time()
         try:
-            if self._hearer.take(samples):
+            if self._expected.hearer.take(samples):
                 self.close()
         except Exception:  # noqa: BLE001 - the boundary: a fault in who listens must not hold the call
             _log.exception("the sound of a call could not be heard")
@@ -206,11 +259,16 @@ class _Connection(asyncio.Protocol):
     def _fill(self) -> None:
         """Hear silence for as long as nothing came, again and again until the end."""
         loop = asyncio.get_running_loop()
-        silent_s = loop.time() - self._last_s
-        if silent_s > GAP_S:
-            self._hear(bytes(int(silent_s * BYTES_A_SECOND) // 2 * 2))
+        now_s = loop.time()
+        # Who comes late was busy: what came meanwhile has not been read yet, and is heard first. Once, for who is
+        # always late has read it by the next time.
+        self._was_late = not self._was_late and now_s - self._fill_at_s > FILL_EVERY_S
+        if now_s - self._last_s > GAP_S and not self._was_late:
+            silent_bytes = int((now_s - self._last_s) * BYTES_A_SECOND) // 2 * 2
+            self._hear(bytes(silent_bytes))
         if self._transport is not None and not self._transport.is_closing():
-            self._timer = loop.call_later(FILL_EVERY_S, self._fill)
+            self._fill_at_s = now_s + FILL_EVERY_S
+            self._timer = loop.call_at(self._fill_at_s, self._fill)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -56,7 +56,7 @@ class LegListener:
             Whether its sound comes.
         """
         hearing = TalkHearing(self._make_detector(before), TALK_S, on_finding)
-        self._sounds.expect(talk_call(token), hearing)
+        self._sounds.expect(talk_call(token), hearing, again=True)
         return await self._began(token, hearing)
 
     async def begin(self, manager: Manager, channel: str, token: str, on_finding: Callable[[Finding], bool]) -> bool:
@@ -73,7 +73,7 @@ class LegListener:
         """
         call = talk_call(token)
         hearing = TalkHearing(self._make_detector(Before()), TALK_S, on_finding)
-        self._sounds.expect(call, hearing)
+        self._sounds.expect(call, hearing, again=True)
         variables = ear_variables(channel, call, self._sounds.address)
         fields = {
             "Channel": f"Local/spy@{_CONTEXT}/n",

@@ -163,8 +163,14 @@ class Sounds(Protocol):
         """`host:port`, as AudioSocket() wants it."""
         ...
 
-    def expect(self, call: str, hearer: Hearer) -> None:
-        """Hand the sound of a call, named by 32 hex digits, to somebody once it comes."""
+    def expect(self, call: str, hearer: Hearer, *, again: bool = False) -> None:
+        """Hand the sound of a call, named by 32 hex digits, to somebody once it comes.
+
+        Args:
+            call: Its name.
+            hearer: Who listens.
+            again: Also once it comes again after it broke off.
+        """
         ...
 
     def forget(self, call: str) -> None:

@@ -20,8 +20,11 @@ _HEADER = struct.Struct("!BBHII")
 _PCMA = 8
 _ALIKE = 0.9
 _GAP_S = 0.01
-LATE_S = 4.0
-"""How late a packet may come, seconds: so long a machine that does too much has stood still. No sound is lost by it."""
+LATE_S = 0.5
+"""Who sends nothing for longer pauses: that was silence."""
+
+STALLED_S = 4.0
+"""So long a machine that does too much may stand still. No sound is lost by it: one with such a hole is whole."""
 _BEGINNING = 4 * FRAME
 """Bytes by which a sound that was cut short is recognised: 80 ms."""
 
@@ -49,35 +52,53 @@ class Heard:
         call_id: SIP Call-ID.
         audio: A-law, 8000 bytes a second; where nothing came there is silence.
         pieces: Place in `audio` and moment of each packet, in order.
+        holes: Place and length of each silence in `audio` that may have been a machine standing still, in order.
     """
 
     call_id: str
     audio: bytes
     pieces: tuple[tuple[int, float], ...] = ()
+    holes: tuple[tuple[int, int], ...] = ()
 
     def contains(self, sound: Path | bytes, *, after: int = 0) -> bool:
         """Tell whether this sound was heard from its beginning to its end.
 
         Args:
-            sound: An `.alaw` file or its bytes. Compared exactly, but for a last incomplete frame, which Asterisk
-                keeps back until more follows.
+            sound: An `.alaw` file or its bytes. Compared exactly, but for holes, and for a last incomplete frame, which
+                Asterisk keeps back until more follows.
             after: Only from this place on.
         """
         return self.find(sound, after=after) >= 0
 
     def find(self, sound: Path | bytes, *, after: int = 0) -> int:
         """Place of a whole sound in `audio`, -1 when it was not heard."""
+        return self._span(sound, after)[0]
+
+    def _span(self, sound: Path | bytes, after: int) -> tuple[int, int]:
+        """Where a whole sound begins and ends in `audio`; -1 twice when it was not heard."""
         wanted = _whole_frames(sound)
-        return self.audio.find(wanted, after)
+        joined, kept, behind, start = bytearray(), [], 0, -1
+        for place, length in (*self.holes, (len(self.audio), 0)):
+            kept.append((len(joined), behind))  # where what is between two holes begins, in `joined` and in `audio`
+            if start < 0 and after <= place:
+                start = len(joined) + max(0, after - behind)
+            joined += self.audio[behind:place]
+            behind = place + length
+        found = joined.find(wanted, start) if start >= 0 else -1
+        if found < 0:
+            return -1, -1
+        first, last = (
+            max((here, there) for here, there in kept if here <= at) for at in (found, found + len(wanted) - 1)
+        )
+        return found - first[0] + first[1], found + len(wanted) - last[0] + last[1]
 
     def follows(self, *sounds: Path | bytes) -> bool:
         """Tell whether these sounds were all heard, each after the end of the one before."""
         after = 0
         for sound in sounds:
-            place = self.find(sound, after=after)
+            place, after = self._span(sound, after)
             if place < 0:
                 return False
-            after = place + len(_whole_frames(sound))
         return True
 
     def else_than(self, *sounds: Path | bytes, after: int = 0) -> str:
@@ -93,15 +114,14 @@ class Heard:
         rest = b""
         for sound in sounds:
             name = sound.stem if isinstance(sound, Path) else "(bytes)"
-            place = self.find(sound, after=after)
+            place, end = self._span(sound, after)
             if place < 0:
                 return f"`{name}` is missing"
             # What Asterisk kept back of the sound before may come first.
             if self.audio[after:place].removeprefix(rest).strip(bytes([SILENCE])):
                 return f"something else came before `{name}`"
             data = sound.read_bytes() if isinstance(sound, Path) else sound
-            whole = len(_whole_frames(data))
-            after, rest = place + whole, data[whole:]
+            after, rest = end, data[len(_whole_frames(data)) :]
         return ""
 
     def resembles(self, sound: bytes) -> bool:
@@ -147,6 +167,7 @@ class Ear:
         self._call_id = call_id
         self._audio = bytearray()
         self._pieces: list[tuple[int, float]] = []
+        self._holes: list[tuple[int, int]] = []
         self._expected, self._ends_at_s = (-1, -1), 0.0
 
     def take(self, packets: Iterable[RtpPacket]) -> None:
@@ -157,7 +178,10 @@ class Ear:
                 continue  # keys (telephone-event) are no sound
             sound = packet.data[_HEADER.size + 4 * (flags & 15) :]
             gap_s = packet.at_s - self._ends_at_s if self._audio else 0.0
-            if gap_s > (LATE_S if (number, source) == self._expected else _GAP_S):
+            goes_on = (number, source) == self._expected
+            if gap_s > (LATE_S if goes_on else _GAP_S):
+                if goes_on and gap_s < STALLED_S:
+                    self._holes.append((len(self._audio), round(gap_s * RATE)))
                 self._audio += bytes([SILENCE]) * round(gap_s * RATE)
             self._pieces.append((len(self._audio), packet.at_s))
             self._audio += sound
@@ -166,7 +190,7 @@ class Ear:
 
     def heard(self) -> Heard:
         """Everything until now."""
-        return Heard(self._call_id, bytes(self._audio), tuple(self._pieces))
+        return Heard(self._call_id, bytes(self._audio), tuple(self._pieces), tuple(self._holes))
 
 
 def put_together(packets: Iterable[RtpPacket], call_id: str = "") -> Heard:

@@ -52,11 +52,21 @@ def test_a_packet_that_is_missing_breaks_a_sound() -> None:
 
 
 def test_a_packet_that_comes_late_does_not_break_a_sound() -> None:
-    """A busy machine is no wrong prompt; a pause of more than four seconds is one."""
-    for late_s, whole in ((3.0, True), (4.5, False)):
-        packets = stream(ONE)
-        packets[8:] = stream(ONE[8 * FRAME :], at_s=100.16 + late_s, number=65534 + 8)
-        assert put_together(packets).contains(ONE) is whole
+    """A machine that stands still is no wrong prompt, but time has passed; a pause of more than four seconds is one."""
+    for late_s, whole in ((0.3, True), (3.0, True), (4.5, False)):
+        packets = [*stream(TWO, at_s=90.0, number=0), *stream(ONE)]
+        packets[-len(ONE) // FRAME + 8 :] = stream(ONE[8 * FRAME :], at_s=100.16 + late_s, number=65534 + 8)
+        packets += stream(TWO, at_s=110.0, number=30)
+        heard = put_together(packets)
+        assert heard.contains(ONE) is whole
+        assert heard.follows(TWO, ONE, TWO) is whole
+        assert not heard.follows(TWO, TWO, ONE)
+        assert (heard.else_than(TWO, ONE, TWO) == "") is whole
+        first = heard.find(TWO)
+        assert heard.find(TWO, after=first + 1) == len(heard.audio) - len(TWO)
+        if whole:
+            assert heard.find(ONE) == first + len(TWO) + round((10.0 - len(TWO) / 8000) * 8000)
+            assert heard.find(ONE, after=heard.find(ONE) + 1) == -1
 
 
 def test_a_pause_is_silence_of_its_length() -> None:

@@ -46,6 +46,23 @@ async def sounds() -> AsyncIterator[SoundServer]:
     await server.stop()
 
 
+async def hears(hearer: Hearer, count: int) -> None:
+    """Wait until so many pieces were heard."""
+    async with asyncio.timeout(5):
+        while len(hearer.heard) < count:  # noqa: ASYNC110 - the server fills it
+            await asyncio.sleep(0.01)
+
+
+async def break_off(sounds: SoundServer, data: bytes) -> None:
+    """Asterisk sends this and is gone."""
+    host, _, port = sounds.address.rpartition(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.write(data)
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+
+
 async def bring(sounds: SoundServer, data: bytes) -> bytes:
     """What Asterisk gets for what it sends, until it is let go."""
     host, _, port = sounds.address.rpartition(":")
@@ -136,6 +153,104 @@ async def test_what_the_far_side_does_not_send_was_silence(sounds: SoundServer) 
     assert 0.2 < asyncio.get_running_loop().time() - began_s < 3
     assert hearer.heard[0] == SOUND[3:]
     assert not any(b"".join(hearer.heard[1:]))
+
+
+async def test_a_call_that_breaks_off_and_comes_again_is_heard_on(sounds: SoundServer) -> None:
+    """AudioSocket() gives up and begins anew; a moment of which nothing is known is no quiet."""
+    hearer = Hearer(most=2)
+    sounds.expect(CALL, hearer, again=True)
+    await break_off(sounds, NAME + SOUND)
+    await asyncio.sleep(0.2)
+    assert not hearer.is_over.is_set()
+    assert await bring(sounds, NAME + SOUND) == TERMINATE
+    assert hearer.heard == [SOUND[3:]] * 2
+    await asyncio.wait_for(hearer.is_over.wait(), 5)
+
+
+async def test_a_call_that_comes_again_before_the_end_of_the_first_is_seen_is_heard_on(sounds: SoundServer) -> None:
+    """Its connection is named while the other still stands."""
+    hearer = Hearer(most=2)
+    sounds.expect(CALL, hearer, again=True)
+    host, _, port = sounds.address.rpartition(":")
+    _, first = await asyncio.open_connection(host, int(port))
+    first.write(NAME + SOUND)
+    await hears(hearer, 1)
+    second = asyncio.create_task(bring(sounds, NAME + SOUND))
+    async with asyncio.timeout(5):
+        while not sounds._unclaimed:  # noqa: ASYNC110 - the server fills it
+            await asyncio.sleep(0.01)
+    first.close()
+    assert await second == TERMINATE
+    assert hearer.heard == [SOUND[3:]] * 2
+
+
+async def test_who_waits_for_a_call_again_is_told_when_nothing_more_will_come(sounds: SoundServer) -> None:
+    """Forgetting is for calls that never came; a server that stops tells everybody."""
+    hearer = Hearer()
+    sounds.expect(CALL, hearer, again=True)
+    await break_off(sounds, NAME + SOUND)
+    async with asyncio.timeout(5):
+        while not sounds._expected:  # noqa: ASYNC110 - the server fills it
+            await asyncio.sleep(0.01)
+    sounds.forget(CALL)
+    assert not hearer.is_over.is_set()
+    await sounds.stop()
+    assert hearer.is_over.is_set()
+
+
+@pytest.mark.parametrize("again", [True, False])
+async def test_a_call_that_breaks_off_has_ended_after_a_moment(
+    sounds: SoundServer, monkeypatch: pytest.MonkeyPatch, again: bool
+) -> None:
+    """At once where nobody begins anew; and nobody takes its name for another call after that."""
+    monkeypatch.setattr(module, "AGAIN_WITHIN_S", 0.3 if again else 60)
+    monkeypatch.setattr(module, "CLAIM_TIMEOUT_S", 0.2)
+    hearer = Hearer()
+    sounds.expect(CALL, hearer, again=again)
+    await break_off(sounds, NAME + SOUND)
+    await asyncio.wait_for(hearer.is_over.wait(), 5)
+    assert await bring(sounds, NAME + SOUND) == TERMINATE
+    assert len(hearer.heard) == 1
+
+
+async def test_who_comes_late_to_fill_in_silence_hears_first_what_came_meanwhile(sounds: SoundServer) -> None:
+    """The service was busy, not the line silent: a beep would be torn."""
+    hearer = Hearer(most=3)
+    sounds.expect(CALL, hearer)
+    host, _, port = sounds.address.rpartition(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.write(NAME + SOUND)
+    await hears(hearer, 1)
+    (connection,) = sounds._connections
+    loop = asyncio.get_running_loop()
+    connection._last_s, connection._fill_at_s = loop.time() - 1, loop.time() - 0.9
+    connection._stop_timer()
+    connection._fill()
+    assert len(hearer.heard) == 1
+    writer.write(SOUND)
+    await hears(hearer, 2)
+    assert hearer.heard[1] == SOUND[3:]
+    writer.close()
+
+
+async def test_who_is_always_late_fills_in_silence_all_the_same(sounds: SoundServer) -> None:
+    """Every second time: else no listening would end on a machine that does too much."""
+    hearer = Hearer(most=2)
+    sounds.expect(CALL, hearer)
+    host, _, port = sounds.address.rpartition(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.write(NAME + SOUND)
+    await hears(hearer, 1)
+    (connection,) = sounds._connections
+    loop = asyncio.get_running_loop()
+    connection._last_s = loop.time() - 1
+    for _ in range(2):
+        connection._stop_timer()
+        connection._fill_at_s = loop.time() - 0.5
+        connection._fill()
+    assert len(hearer.heard) == 2
+    assert not any(hearer.heard[1])
+    writer.close()
 
 
 async def test_who_may_not_connect_is_cut_off() -> None:

@@ -167,13 +167,13 @@ async def test_a_bucket_lost_from_a_cluster_is_noticed(cluster, ledger, node):
 
 async def test_a_frozen_node_fails_each_call_in_time_and_counts_nothing(node, ledger):
     """And is used again when it thaws."""
-    store = RedisStore(f"cluster://127.0.0.1:{node.port}", timeout_s=0.2, keep_attempts_s=KEEP_S)
+    store = RedisStore(f"cluster://127.0.0.1:{node.port}", timeout_s=2.0, keep_attempts_s=KEEP_S)
     try:
         await Projector(ledger, store.projection).catch_up()
         await store.look_up(query())
         node.freeze()
         lost = [store.look_up(query(reserve=True, attempt_id=numbered(n))) for n in range(5)]
-        errors = await asyncio.wait_for(asyncio.gather(*lost, return_exceptions=True), 1)
+        errors = await asyncio.wait_for(asyncio.gather(*lost, return_exceptions=True), 6)
         assert {type(error) for error in errors} == {StoreTimeoutError}
         node.thaw()
         await until(lambda: _answers(store))

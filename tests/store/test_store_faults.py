@@ -35,7 +35,7 @@ from asterisk_plugin.store.redis_store import RedisStore
 
 pytestmark = pytest.mark.store
 
-TIMEOUT_S = 0.2
+TIMEOUT_S = 1.0
 LATE_S = 3.0
 """Allowed beyond the timeout on a machine that others use too."""
 

@@ -81,7 +81,7 @@ async def _has_objection(store):
 async def test_the_next_master_is_found_when_the_first_dies(watched_pair, ledger):
     """It has the objections; meanwhile every call fails, none is answered from nothing."""
     master, _, port = watched_pair
-    store = RedisStore(f"sentinel://127.0.0.1:{port}/calls", timeout_s=0.25, keep_attempts_s=KEEP_S)
+    store = RedisStore(f"sentinel://127.0.0.1:{port}/calls", timeout_s=2.0, keep_attempts_s=KEEP_S)
     try:
         await store.connect()
         await ledger.append([objection("*")])
