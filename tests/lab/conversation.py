@@ -110,10 +110,9 @@ class Person:
         """Which of the sounds is the first that was not heard yet; when there is none, go on behind the last."""
         after = self._place
         for index, sound in enumerate(sounds):
-            place = heard.find(sound, after=after)
+            place, after = heard.span(sound, after)
             if place < 0:
                 return index
-            after = place + sound.stat().st_size // 160 * 160
         self._place = after
         return None
 

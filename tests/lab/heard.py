@@ -72,31 +72,32 @@ class Heard:
 
     def find(self, sound: Path | bytes, *, after: int = 0) -> int:
         """Place of a whole sound in `audio`, -1 when it was not heard."""
-        return self._span(sound, after)[0]
+        return self.span(sound, after)[0]
 
-    def _span(self, sound: Path | bytes, after: int) -> tuple[int, int]:
+    def span(self, sound: Path | bytes, after: int) -> tuple[int, int]:
         """Where a whole sound begins and ends in `audio`; -1 twice when it was not heard."""
         wanted = _whole_frames(sound)
-        joined, kept, behind, start = bytearray(), [], 0, -1
-        for place, length in (*self.holes, (len(self.audio), 0)):
-            kept.append((len(joined), behind))  # where what is between two holes begins, in `joined` and in `audio`
-            if start < 0 and after <= place:
-                start = len(joined) + max(0, after - behind)
-            joined += self.audio[behind:place]
-            behind = place + length
-        found = joined.find(wanted, start) if start >= 0 else -1
+        joined = bytearray(self.audio)
+        for place, length in reversed(self.holes):
+            del joined[place : place + length]
+        start = after - sum(min(max(after - place, 0), length) for place, length in self.holes)
+        found = joined.find(wanted, start)
         if found < 0:
             return -1, -1
-        first, last = (
-            max((here, there) for here, there in kept if here <= at) for at in (found, found + len(wanted) - 1)
-        )
-        return found - first[0] + first[1], found + len(wanted) - last[0] + last[1]
+        return self._with_holes(found), self._with_holes(found + len(wanted) - 1) + 1
+
+    def _with_holes(self, at: int) -> int:
+        """Where in `audio` a place is that was counted without the holes."""
+        for place, length in self.holes:
+            if place <= at:
+                at += length
+        return at
 
     def follows(self, *sounds: Path | bytes) -> bool:
         """Tell whether these sounds were all heard, each after the end of the one before."""
         after = 0
         for sound in sounds:
-            place, after = self._span(sound, after)
+            place, after = self.span(sound, after)
             if place < 0:
                 return False
         return True
@@ -114,7 +115,7 @@ class Heard:
         rest = b""
         for sound in sounds:
             name = sound.stem if isinstance(sound, Path) else "(bytes)"
-            place, end = self._span(sound, after)
+            place, end = self.span(sound, after)
             if place < 0:
                 return f"`{name}` is missing"
             # What Asterisk kept back of the sound before may come first.

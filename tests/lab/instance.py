@@ -197,9 +197,13 @@ class Asterisk:
 
     async def channels(self) -> list[str]:
         """Names of the channels that exist now."""
+        return list(await self.channel_fields())
+
+    async def channel_fields(self) -> dict[str, list[str]]:
+        """What `core show channels concise` tells of each channel that exists now, by name; field 12 is its bridge."""
         lines = (await self.cli("core show channels concise")).splitlines()
-        # Asterisk names a channel twice whose state changes while it counts them.
-        return list(dict.fromkeys(line.split("!")[0] for line in lines if "!" in line))
+        # By name, for Asterisk tells of a channel twice whose state changes while it counts them.
+        return {fields[0]: fields for line in lines if len(fields := line.split("!")) > 1}
 
     async def until_idle(self, timeout_s: float = 10) -> None:
         """Wait until it has no channel.

@@ -80,9 +80,7 @@ async def bridged(lab: Lab, count: int) -> None:
     """Wait until so many channels are in a bridge."""
     async with asyncio.timeout(10):
         while True:
-            lines = (await lab.pbx.cli("core show channels concise")).splitlines()
-            # By name: Asterisk names a channel twice whose state changes while it counts them.
-            if len({line.split("!")[0] for line in lines if "!" in line and line.split("!")[12] != ""}) == count:
+            if sum(fields[12] != "" for fields in (await lab.pbx.channel_fields()).values()) == count:
                 return
             await asyncio.sleep(0.05)
 

@@ -216,7 +216,7 @@ async def test_only_the_keys_that_count_cut_a_message(stage: Stage) -> None:
     async with asyncio.timeout(10):
         await done.wait()
     assert read[0][0] == "2"
-    assert read[0][1] > 0.6
+    assert 0.6 < read[0][1] < 15, "a message of 18 s was cut"
 
 
 async def test_missing_sounds_are_left_out_and_can_be_asked_for(stage: Stage) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 import pytest_asyncio
@@ -46,17 +46,30 @@ async def sounds() -> AsyncIterator[SoundServer]:
     await server.stop()
 
 
-async def hears(hearer: Hearer, count: int) -> None:
-    """Wait until so many pieces were heard."""
+async def until(holds: Callable[[], object]) -> None:
+    """Wait for what the server brings about."""
     async with asyncio.timeout(5):
-        while len(hearer.heard) < count:  # noqa: ASYNC110 - the server fills it
+        while not holds():  # noqa: ASYNC110 - the server has no event for it
             await asyncio.sleep(0.01)
+
+
+async def connect(sounds: SoundServer) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """As Asterisk does."""
+    host, _, port = sounds.address.rpartition(":")
+    return await asyncio.open_connection(host, int(port))
+
+
+async def begin(sounds: SoundServer, hearer: Hearer) -> asyncio.StreamWriter:
+    """A call that is heard, and goes on."""
+    _, writer = await connect(sounds)
+    writer.write(NAME + SOUND)
+    await until(lambda: hearer.heard)
+    return writer
 
 
 async def break_off(sounds: SoundServer, data: bytes) -> None:
     """Asterisk sends this and is gone."""
-    host, _, port = sounds.address.rpartition(":")
-    _, writer = await asyncio.open_connection(host, int(port))
+    _, writer = await connect(sounds)
     writer.write(data)
     await writer.drain()
     writer.close()
@@ -65,8 +78,7 @@ async def break_off(sounds: SoundServer, data: bytes) -> None:
 
 async def bring(sounds: SoundServer, data: bytes) -> bytes:
     """What Asterisk gets for what it sends, until it is let go."""
-    host, _, port = sounds.address.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
+    reader, writer = await connect(sounds)
     with contextlib.suppress(ConnectionError):
         writer.write(data)
         await writer.drain()
@@ -171,14 +183,9 @@ async def test_a_call_that_comes_again_before_the_end_of_the_first_is_seen_is_he
     """Its connection is named while the other still stands."""
     hearer = Hearer(most=2)
     sounds.expect(CALL, hearer, again=True)
-    host, _, port = sounds.address.rpartition(":")
-    _, first = await asyncio.open_connection(host, int(port))
-    first.write(NAME + SOUND)
-    await hears(hearer, 1)
+    first = await begin(sounds, hearer)
     second = asyncio.create_task(bring(sounds, NAME + SOUND))
-    async with asyncio.timeout(5):
-        while not sounds._unclaimed:  # noqa: ASYNC110 - the server fills it
-            await asyncio.sleep(0.01)
+    await until(lambda: sounds._unclaimed)
     first.close()
     assert await second == TERMINATE
     assert hearer.heard == [SOUND[3:]] * 2
@@ -189,9 +196,7 @@ async def test_who_waits_for_a_call_again_is_told_when_nothing_more_will_come(so
     hearer = Hearer()
     sounds.expect(CALL, hearer, again=True)
     await break_off(sounds, NAME + SOUND)
-    async with asyncio.timeout(5):
-        while not sounds._expected:  # noqa: ASYNC110 - the server fills it
-            await asyncio.sleep(0.01)
+    await until(lambda: sounds._expected)
     sounds.forget(CALL)
     assert not hearer.is_over.is_set()
     await sounds.stop()
@@ -217,10 +222,7 @@ async def test_who_comes_late_to_fill_in_silence_hears_first_what_came_meanwhile
     """The service was busy, not the line silent: a beep would be torn."""
     hearer = Hearer(most=3)
     sounds.expect(CALL, hearer)
-    host, _, port = sounds.address.rpartition(":")
-    _, writer = await asyncio.open_connection(host, int(port))
-    writer.write(NAME + SOUND)
-    await hears(hearer, 1)
+    writer = await begin(sounds, hearer)
     (connection,) = sounds._connections
     loop = asyncio.get_running_loop()
     connection._last_s, connection._fill_at_s = loop.time() - 1, loop.time() - 0.9
@@ -228,7 +230,7 @@ async def test_who_comes_late_to_fill_in_silence_hears_first_what_came_meanwhile
     connection._fill()
     assert len(hearer.heard) == 1
     writer.write(SOUND)
-    await hears(hearer, 2)
+    await until(lambda: len(hearer.heard) == 2)
     assert hearer.heard[1] == SOUND[3:]
     writer.close()
 
@@ -237,10 +239,7 @@ async def test_who_is_always_late_fills_in_silence_all_the_same(sounds: SoundSer
     """Every second time: else no listening would end on a machine that does too much."""
     hearer = Hearer(most=2)
     sounds.expect(CALL, hearer)
-    host, _, port = sounds.address.rpartition(":")
-    _, writer = await asyncio.open_connection(host, int(port))
-    writer.write(NAME + SOUND)
-    await hears(hearer, 1)
+    writer = await begin(sounds, hearer)
     (connection,) = sounds._connections
     loop = asyncio.get_running_loop()
     connection._last_s = loop.time() - 1
